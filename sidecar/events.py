@@ -1,0 +1,205 @@
+"""What happened, once: a frozen record per thing that happened. Sinks (`telemetry`) make an audit line and a metric of it.
+
+Fields are ids and outcomes, never tokens, codes or secrets. `outcome` and `reason` come from fixed sets, so that they
+may label a metric; free text is called `detail` and reaches the log only.
+"""
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import ClassVar
+
+reference: ContextVar[str] = ContextVar("reference", default="")
+"""The reference id of what is being done: the request's own, or the sign-in's once it is known. The sinks read it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """Base of all events. `audit` marks those that belong into the audit trail."""
+
+    name: ClassVar[str] = "event"
+    audit: ClassVar[bool] = True
+
+
+Recorder = Callable[[Event], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestServed(Event):
+    """One per HTTP request on any listener but the check's."""
+
+    name: ClassVar[str] = "request"
+    audit: ClassVar[bool] = False
+    listener: str
+    method: str
+    route: str
+    """The route's name, never the path."""
+    status: int
+    seconds: float
+    error: str = ""
+    """The OAuth error code, if one was answered."""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientRegistered(Event):
+    name: ClassVar[str] = "client_registered"
+    issuer: str
+    pool: str
+    client: str
+    client_name: str
+    redirect_hosts: tuple[str, ...]
+    auth_method: str
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationRefused(Event):
+    name: ClassVar[str] = "registration_refused"
+    issuer: str
+    error: str
+    detail: str
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentAsked(Event):
+    name: ClassVar[str] = "consent_asked"
+    audit: ClassVar[bool] = False
+    issuer: str
+    pool: str
+    client: str
+    client_name: str
+    server: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorizationRefused(Event):
+    """A request to /authorize, an approval or a return from the IdP that did not go on."""
+
+    name: ClassVar[str] = "authorization_refused"
+    issuer: str
+    step: str
+    """`authorize`, `approve` or `callback`."""
+    error: str
+    detail: str
+    client: str = ""
+    user: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentGiven(Event):
+    name: ClassVar[str] = "consent_given"
+    issuer: str
+    pool: str
+    client: str
+    client_name: str
+    server: str
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConsentDenied(Event):
+    name: ClassVar[str] = "consent_denied"
+    issuer: str
+    client: str
+    client_name: str
+    server: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SignedIn(Event):
+    """The IdP said who it is, and a grant was made."""
+
+    name: ClassVar[str] = "signed_in"
+    issuer: str
+    pool: str
+    client: str
+    client_name: str
+    server: str
+    user: str
+    email: str
+    grant: str
+    scopes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenIssued(Event):
+    name: ClassVar[str] = "token_issued"
+    issuer: str
+    client: str
+    client_name: str
+    server: str
+    user: str
+    grant: str
+    flow: str
+    """`authorization_code`, `refresh_token` or `refresh_grace`."""
+    scopes: tuple[str, ...]
+    sign_in: str
+    """The reference of the sign-in that made the grant."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRefused(Event):
+    """A request to /token that got an error."""
+
+    name: ClassVar[str] = "token_refused"
+    issuer: str
+    flow: str
+    error: str
+    detail: str
+    client: str = ""
+    grant: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GrantEnded(Event):
+    name: ClassVar[str] = "grant_ended"
+    grant: str
+    reason: str
+    """`revoked`, `code_replayed`, `code_burnt`, `refresh_reused`, `lost_write`, `upstream_refused` or
+    `unknown_outcome`."""
+    client: str = ""
+    user: str = ""
+    server: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessTokenRevoked(Event):
+    name: ClassVar[str] = "access_token_revoked"
+    grant: str
+    client: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallDecided(Event):
+    """One ext_authz decision. The hot path's only event."""
+
+    name: ClassVar[str] = "call_decided"
+    audit: ClassVar[bool] = False
+    server: str
+    outcome: str
+    """`allowed`, `preflight`, `relayed`, or a refusal: `no_token`, `invalid_token`, `insufficient_scope`, `bad_origin`,
+    `not_found`, `no_pool`, `unavailable`."""
+    seconds: float
+    client: str = ""
+    client_name: str = ""
+    user: str = ""
+    grant: str = ""
+    method: str = ""
+    """The MCP method header where the client sent one; never a label."""
+    detail: str = ""
+    cached: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpstreamCalled(Event):
+    name: ClassVar[str] = "upstream_called"
+    audit: ClassVar[bool] = False
+    provider: str
+    operation: str
+    """`discovery`, `jwks`, `exchange`, `refresh`, `revoke`, `userinfo` or `origin_metadata`."""
+    outcome: str
+    """`ok`, `refused`, `misconfigured`, `unavailable`, `unknown` or `malformed`."""
+    seconds: float
+    detail: str = ""

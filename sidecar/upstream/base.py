@@ -1,0 +1,94 @@
+"""What the use cases need from an identity provider, and the ways in which one can fail.
+
+Only `UpstreamRefused` says something about the user's grant. All else must never become `invalid_grant` for a client.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from sidecar.directory import Server
+from sidecar.records import Identity, Pool, UpstreamTokens
+
+
+class UpstreamError(Exception):
+    """Base. `outcome` labels the metric; the text is for the log only."""
+
+    outcome: ClassVar[str] = "malformed"
+
+
+class UpstreamRefused(UpstreamError):
+    """A definitive `invalid_grant`: this code or refresh token is dead."""
+
+    outcome = "refused"
+
+
+class UpstreamMisconfigured(UpstreamError):
+    """`invalid_client` and its kin: our registration at the IdP is wrong. Says nothing about any user."""
+
+    outcome = "misconfigured"
+
+
+class UpstreamUnavailable(UpstreamError):
+    """Not reached, 429 or 5xx: certainly nothing changed at the IdP. `retry_after` in seconds."""
+
+    outcome = "unavailable"
+
+    def __init__(self, message: str, *, retry_after: int = 5) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
+
+
+class UpstreamUnknown(UpstreamError):
+    """Sent, but no complete answer came: the IdP may have rotated the refresh token."""
+
+    outcome = "unknown"
+
+
+class UpstreamMalformed(UpstreamError):
+    """An answer that breaks the protocol, or an identity that does not verify."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """The end of one sign-in at the IdP."""
+
+    tokens: UpstreamTokens
+    identity: Identity
+
+
+class Upstream(Protocol):
+    """One identity provider call a method. Every method may raise UpstreamError and nothing else."""
+
+    async def authorization_url(self, pool: Pool, *, redirect_uri: str, state: str, nonce: str, challenge: str) -> str:
+        """Where to send the browser: only our own parameters, our redirect URI, our PKCE challenge (S256)."""
+
+    async def sign_in(
+        self, pool: Pool, *, code: str, redirect_uri: str, verifier: str, nonce: str, iss: str | None
+    ) -> SignIn:
+        """Check `iss` (RFC 9207 2.4), exchange the code, verify who it is."""
+
+    async def refresh(self, pool: Pool, refresh_token: str) -> UpstreamTokens:
+        """New tokens; carries the old refresh token when the answer has none."""
+
+    async def revoke(self, pool: Pool, tokens: UpstreamTokens) -> None:
+        """RFC 7009 at the IdP, where the preset allows it; otherwise nothing."""
+
+    def revokes(self, pool: Pool) -> bool:
+        """Whether the preset's flag says that /revoke reaches the IdP."""
+
+    def retries_unknown(self, pool: Pool) -> bool:
+        """After an unknown outcome: whether the same refresh token may be tried again (it is not rotated on use)."""
+
+
+class Documents(Protocol):
+    """Metadata that others publish. None: they publish none, or it does not verify. Cached, bounded, single flight."""
+
+    async def provider_metadata(self, pool: Pool) -> Mapping[str, object] | None:
+        """The IdP's RFC 8414 or OpenID discovery document."""
+
+    async def origin_resource_metadata(self, server: Server) -> Mapping[str, object] | None:
+        """The MCP server's own RFC 9728 document, read at its origin."""
+
+    async def origin_server_metadata(self, server: Server) -> Mapping[str, object] | None:
+        """The MCP server's own RFC 8414 document, when it names itself as issuer."""
