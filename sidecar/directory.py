@@ -60,6 +60,12 @@ class Server:
         return urlsplit(self.resource).path.rstrip("/")
 
     @property
+    def resource_origin(self) -> str:
+        """As a browser would send it for a page of the same host."""
+        parts = urlsplit(self.resource)
+        return f"{parts.scheme}://{self.authority}"
+
+    @property
     def scopes(self) -> tuple[str, ...]:
         return self.base_scopes + self.optional_scopes
 
@@ -158,6 +164,28 @@ def canonical_authority(url: str) -> str:
     authority = parts.netloc.lower()
     default = {"http": ":80", "https": ":443"}.get(parts.scheme, "")
     return authority.removesuffix(default) if default else authority
+
+
+def same_resource(configured: str, requested: str) -> bool:
+    """Whether a client's RFC 8707 `resource` names this configured one.
+
+    Case of scheme and host, the default port and one trailing slash do not matter. A query does not either: some
+    clients send the URL as the user typed it, and what is bound is always the configured URL. A fragment does.
+    """
+    try:
+        parts = urlsplit(requested)
+        parts.port  # noqa: B018  # raises for a port that is none
+    except ValueError:
+        return False
+    # urlsplit drops tabs and line ends silently, so what is compared must be all there was.
+    if "#" in requested or not requested.isascii() or not requested.isprintable() or " " in requested:
+        return False
+    ours = urlsplit(configured)
+    return (
+        parts.scheme == ours.scheme
+        and canonical_authority(requested) == canonical_authority(configured)
+        and parts.path.removesuffix("/") == ours.path.removesuffix("/")
+    )
 
 
 def unambiguous(path: str) -> bool:

@@ -1,4 +1,4 @@
-"""What happened, once: a frozen record per thing that happened. Sinks (`telemetry`) make an audit line and a metric of it.
+"""What happened, once: a frozen record per thing. Sinks (`telemetry`) make an audit line and a metric of it.
 
 Fields are ids and outcomes, never tokens, codes or secrets. `outcome` and `reason` come from fixed sets, so that they
 may label a metric; free text is called `detail` and reaches the log only.
@@ -42,6 +42,17 @@ class RequestServed(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class UnexpectedError(Event):
+    """A defect of ours: an exception that nothing below the edge knows."""
+
+    name: ClassVar[str] = "unexpected_error"
+    audit: ClassVar[bool] = False
+    kind: str
+    """The exception's class. Not its message: that may hold a value."""
+    frames: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClientRegistered(Event):
     name: ClassVar[str] = "client_registered"
     issuer: str
@@ -51,6 +62,8 @@ class ClientRegistered(Event):
     redirect_hosts: tuple[str, ...]
     auth_method: str
     source: str = ""
+    stored: bool = False
+    """Whether the id is of the kind that only the store can open."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

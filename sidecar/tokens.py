@@ -12,7 +12,16 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from sidecar.clock import Entropy
-from sidecar.sealing import Keyring, SealError, derive_once, length_prefixed, unwrap_key, wrap_key
+from sidecar.sealing import (
+    Keyring,
+    SealError,
+    derive_once,
+    length_prefixed,
+    open_under,
+    seal_under,
+    unwrap_key,
+    wrap_key,
+)
 
 _FORMAT = b"\x00\x01"
 _BODY_BYTES = 2 + 2 + 16 + 4 + 32
@@ -81,18 +90,26 @@ class TokenCodec:
 
     def wrap(self, token: Token, data_key: bytes) -> bytes:
         """The grant's data key, so that only this very token's bearer and our keyring together open it."""
-        return wrap_key(self._wrapping_key(token), data_key)
+        return wrap_key(self._key_for("token-wrap", token), data_key)
 
     def unwrap(self, token: Token, wrapped: bytes) -> bytes:
         """Raises SealError unless `wrapped` was made for this token."""
-        return unwrap_key(self._wrapping_key(token), wrapped)
+        return unwrap_key(self._key_for("token-wrap", token), wrapped)
+
+    def seal(self, token: Token, plaintext: bytes) -> bytes:
+        """Seal for whoever holds this token: the answer that a repeated refresh gets again."""
+        return seal_under(self._key_for("token-answer", token), plaintext, b"", self.entropy)
+
+    def open(self, token: Token, sealed: bytes) -> bytes:
+        """Raises SealError unless `seal` made these bytes for this token."""
+        return open_under(self._key_for("token-answer", token), sealed, b"")
 
     def _mac(self, kind: Kind, key_id: int, body: bytes) -> bytes:
         return self.keyring.mac(key_id, f"token-mac/{kind}", body)[:_MAC_BYTES]
 
-    def _wrapping_key(self, token: Token) -> bytes:
+    def _key_for(self, purpose: str, token: Token) -> bytes:
         return derive_once(
             token.secret,
-            salt=self.keyring.derive(token.key_id, "token-wrap"),
+            salt=self.keyring.derive(token.key_id, purpose),
             info=length_prefixed(token.kind, token.grant_id, token.generation.to_bytes(4, "big")),
         )

@@ -132,15 +132,15 @@ class Rotated:
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The right to refresh a grant's upstream tokens, for `seconds`.
+    """The right to refresh a grant's upstream tokens.
 
-    `granted`: call the IdP, then `save_upstream` or `release_upstream`. `busy`: another holder is at it, or the last
-    try failed a moment ago; `seconds` until it is worth asking again. `interrupted`: granted, but an earlier holder
-    died after it may have called the IdP, so whether the stored refresh token still works is unknown. `stale`: the
-    upstream tokens are not those of `serial` any more: read again. `gone`: no grant.
+    `granted`: call the IdP, then `save_upstream` or `release_upstream`. `busy`: another holder is at it; ask again
+    soon. `cooling`: the last try failed a moment ago; worth asking again in `seconds`. `interrupted`: granted, but an
+    earlier holder died after it may have called the IdP, so whether the stored refresh token still works is unknown.
+    `stale`: the upstream tokens are not those of `serial` any more: read again. `gone`: no grant.
     """
 
-    outcome: Literal["granted", "busy", "interrupted", "stale", "gone"]
+    outcome: Literal["granted", "busy", "cooling", "interrupted", "stale", "gone"]
     seconds: float = 0.0
 
 
@@ -159,13 +159,16 @@ class Grants(Protocol):
         self,
         state: GrantState,
         proofs: CodeProofs,
-        issued: Issued,
+        issued: Issued | None,
         *,
         expires_at: int,
         double_submit: int,
         now: int | None = None,
     ) -> Redeemed:
-        """Compare, then consume the code and store the tokens. `expires_at` becomes the grant's end."""
+        """Compare, then consume the code and store the tokens. `expires_at` becomes the grant's end.
+
+        `issued` is None when the caller already saw that the code is used and wants the judgement only.
+        """
 
     async def rotate(
         self,

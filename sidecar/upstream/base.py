@@ -4,7 +4,7 @@ Only `UpstreamRefused` says something about the user's grant. All else must neve
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 from sidecar.directory import Server
@@ -55,6 +55,8 @@ class SignIn:
 
     tokens: UpstreamTokens
     identity: Identity
+    claims: Mapping[str, object] = field(default_factory=dict, repr=False)
+    """The verified claims that `identity` was read from; looked at once, for a server's `allow` rule, never stored."""
 
 
 class Upstream(Protocol):

@@ -1,0 +1,143 @@
+"""Who a client is: registering one (RFC 7591), finding one by its id, authenticating one (RFC 6749 2.3).
+
+The id itself says what security needs; the store's registry adds a name, and is rebuilt when it was lost. Owns no rule
+about metadata (`oauth.registration` does) and no HTTP.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from sidecar.client_ids import MAX_LENGTH, ClientIds
+from sidecar.clock import Clock
+from sidecar.directory import Directory, Issuer
+from sidecar.events import ClientRegistered, Recorder, RegistrationRefused
+from sidecar.oauth.errors import InvalidClient, NotFound, OAuthError
+from sidecar.oauth.params import ClientCredentials
+from sidecar.oauth.redirects import host_of
+from sidecar.oauth.registration import RegistrationPolicy, VerifiedMetadata, verify
+from sidecar.records import Client, Pool
+from sidecar.store import base as store
+
+REGISTRY_SECONDS = 180 * 86400
+"""Without use. Longer than any grant lives, so that what a grant names is still there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clients:
+    ids: ClientIds
+    store: store.Clients
+    directory: Directory
+    policy: RegistrationPolicy
+    clock: Clock
+    recorder: Recorder
+
+    async def register(self, issuer: Issuer, body: object, source: str) -> dict[str, object]:
+        """Verify, make an id, keep the registry's entry; the members of the 201 (RFC 7591 3.2.1).
+
+        Every call makes a new client. Raises OAuthError with a code of RFC 7591 3.2.2.
+        """
+        pool = self.directory.pool_of(issuer)
+        if pool is None:
+            raise NotFound(reason="the issuer has no pool")
+        try:
+            metadata = verify(body, self.policy, scopes=self._scopes(issuer))
+        except OAuthError as error:
+            self.recorder(
+                RegistrationRefused(issuer=issuer.url, error=error.code, detail=error.reason, source=source),
+            )
+            raise
+        now = self.clock()
+        sealed = self.ids.issue(
+            issuer=issuer.url,
+            pool_id=pool.id,
+            redirect_uris=metadata.redirect_uris,
+            auth_method=metadata.auth_method,
+            application_type=metadata.application_type,
+            refresh="refresh_token" in metadata.grant_types,
+            now=now,
+        )
+        document = metadata.document()
+        entry = store.Registration(sealed.client_id, pool.id, document, now, now, sealed.stored)
+        await self.store.register(entry, REGISTRY_SECONDS)
+        self.recorder(
+            ClientRegistered(
+                issuer=issuer.url,
+                pool=pool.name,
+                client=sealed.client_id,
+                client_name=metadata.client_name,
+                redirect_hosts=tuple(dict.fromkeys(host_of(uri) for uri in metadata.redirect_uris)),
+                auth_method=metadata.auth_method,
+                source=source,
+                stored=bool(sealed.stored),
+            )
+        )
+        return self._answer(sealed.client_id, metadata, document, now)
+
+    async def resolve(self, issuer: Issuer, pool: Pool, client_id: str) -> Client | None:
+        """The client of this id at this issuer and pool, or None. One read of the store, whatever the id is."""
+        client, _ = await self._find(issuer, pool, client_id)
+        return client
+
+    async def authenticate(self, issuer: Issuer, pool: Pool, credentials: ClientCredentials, basic: bool) -> Client:
+        """The client that these credentials prove. Raises InvalidClient, the same for every reason.
+
+        An unknown id costs what a known one with a wrong secret costs. `basic`: the caller used the Authorization
+        header, so the error carries the challenge (RFC 6749 5.2).
+        """
+        secret_matches = self.ids.secret_matches(credentials.client_id, credentials.secret)
+        client, entry = await self._find(issuer, pool, credentials.client_id)
+        if client is None:
+            raise InvalidClient(reason="unknown client", basic=basic)
+        if credentials.method != client.auth_method:
+            raise InvalidClient(reason=f"{credentials.method}, registered {client.auth_method}", basic=basic)
+        if client.auth_method != "none" and not secret_matches:
+            raise InvalidClient(reason="wrong client secret", basic=basic)
+        await self._touch(client, entry)
+        return client
+
+    async def _find(
+        self, issuer: Issuer, pool: Pool, client_id: str
+    ) -> tuple[Client | None, store.Registration | None]:
+        # An id that cannot be ours costs the same read, under a name that nobody has.
+        entry = await self.store.registered(client_id if _well_formed(client_id) else "-")
+        client = self.ids.open(
+            client_id, issuer=issuer.url, pool_id=pool.id, stored=entry.sealed_body if entry else b""
+        )
+        if client is None:
+            return None, None
+        if entry is None:
+            return client, None
+        return replace(client, name=_text(entry.metadata, "client_name"), uri=_text(entry.metadata, "client_uri")), entry
+
+    async def _touch(self, client: Client, entry: store.Registration | None) -> None:
+        """Note the use; put back the entry of an id that the store has forgotten (the id speaks for itself)."""
+        now = self.clock()
+        if entry is not None:
+            await self.store.used(client.id, now, REGISTRY_SECONDS)
+            return
+        known = {"redirect_uris": list(client.redirect_uris), "token_endpoint_auth_method": client.auth_method}
+        rebuilt = store.Registration(client.id, client.pool_id, known, client.issued_at, now)
+        await self.store.register(rebuilt, REGISTRY_SECONDS)
+
+    def _answer(
+        self, client_id: str, metadata: VerifiedMetadata, document: Mapping[str, object], now: int
+    ) -> dict[str, object]:
+        answer = {"client_id": client_id, "client_id_issued_at": now, **document}
+        if metadata.auth_method != "none":
+            # 0: it never expires (RFC 7591 3.2.1). Derived from the id, so nothing keeps it.
+            answer |= {"client_secret": self.ids.secret(client_id), "client_secret_expires_at": 0}
+        return answer
+
+    def _scopes(self, issuer: Issuer) -> tuple[str, ...]:
+        """Everything that any of the issuer's servers knows, in configured order."""
+        servers = self.directory.servers_of(issuer)
+        return tuple(dict.fromkeys(scope for server in servers for scope in server.scopes))
+
+
+def _well_formed(client_id: str) -> bool:
+    return 0 < len(client_id) <= MAX_LENGTH and client_id.isascii() and client_id.isprintable()
+
+
+def _text(metadata: Mapping[str, object], name: str) -> str:
+    value = metadata.get(name, "")
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,143 @@
+"""The demo MCP server: the official SDK, an IdP's access tokens, and nothing about the sidecar.
+
+It does what such servers do today: its RFC 9728 document names the IdP, which has no `registration_endpoint`, and every
+request must carry an access token that the IdP signed for this server. Two tools: `whoami` tells what arrived, `count`
+streams progress.
+"""
+
+import asyncio
+import hashlib
+import json
+from base64 import urlsafe_b64decode
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx2
+import uvicorn
+from joserfc import jwt
+from joserfc.errors import JoseError
+from joserfc.jwk import KeySet
+from mcp.server.auth.middleware.auth_context import get_access_token
+from mcp.server.auth.provider import AccessToken
+from mcp.server.auth.settings import AuthSettings
+from mcp.server.mcpserver import Context, MCPServer
+from mcp.server.transport_security import TransportSecuritySettings
+from pydantic import AnyHttpUrl
+from starlette.applications import Starlette
+
+from sidecar.clock import Clock
+
+_ALGORITHMS = ("ES256", "RS256")
+_MAX_COUNT = 100
+
+
+@dataclass(slots=True)
+class IdpTokens:
+    """The SDK's TokenVerifier over the IdP's published keys. Reads them once, and again for an unknown key."""
+
+    issuer: str
+    audience: str
+    clock: Clock
+    _keys: KeySet | None = field(init=False, repr=False, default=None)
+
+    async def verify_token(self, token: str) -> AccessToken | None:
+        claims = await self._claims(token)
+        if claims is None:
+            return None
+        return AccessToken(
+            token=token,
+            client_id=str(claims["client_id"]),
+            scopes=str(claims.get("scope", "")).split(),
+            expires_at=int(claims["exp"]),
+            subject=str(claims["sub"]),
+            claims=claims,
+        )
+
+    async def _claims(self, token: str) -> dict[str, Any] | None:
+        required = jwt.JWTClaimsRegistry(
+            now=self.clock,
+            iss={"essential": True, "value": self.issuer},
+            aud={"essential": True, "value": self.audience},
+            sub={"essential": True},
+            exp={"essential": True},
+            client_id={"essential": True},
+        )
+        try:
+            keys = await self._current_keys(token)
+            decoded = jwt.decode(token, keys, algorithms=_ALGORITHMS)
+            required.validate(decoded.claims)
+        except (JoseError, ValueError, httpx2.HTTPError):
+            return None
+        return decoded.claims if decoded.header.get("typ") == "at+jwt" else None
+
+    async def _current_keys(self, token: str) -> KeySet:
+        if self._keys is None or not any(key.kid == _key_id(token) for key in self._keys.keys):
+            async with httpx2.AsyncClient(timeout=5) as client:
+                document = (await client.get(f"{self.issuer}/.well-known/openid-configuration")).json()
+                self._keys = KeySet.import_key_set((await client.get(document["jwks_uri"])).json())
+        return self._keys
+
+
+def _key_id(token: str) -> object:
+    head = token.partition(".")[0]
+    decoded = json.loads(urlsafe_b64decode(head + "=" * (-len(head) % 4)))
+    return decoded.get("kid") if isinstance(decoded, dict) else None
+
+
+def demo_app(*, public_url: str, idp_issuer: str, audience: str, clock: Clock) -> Starlette:
+    """The ASGI application. `public_url` is what its users type, as any server behind a reverse proxy is told."""
+    server = MCPServer(
+        "demo",
+        instructions="A demonstration server. `whoami` tells who you are to it; `count` streams progress.",
+        token_verifier=IdpTokens(idp_issuer, audience, clock),
+        auth=AuthSettings(
+            issuer_url=AnyHttpUrl(idp_issuer),
+            resource_server_url=AnyHttpUrl(public_url),
+            validate_token_resource=False,  # the verifier checks the audience
+        ),
+        log_level="WARNING",
+    )
+    server.tool()(whoami)
+    server.tool()(count)
+    authority = AnyHttpUrl(public_url)
+    return server.streamable_http_app(
+        streamable_http_path=authority.path or "/mcp",
+        transport_security=TransportSecuritySettings(
+            allowed_hosts=[f"{authority.host}:{authority.port}"],
+            allowed_origins=[f"{authority.scheme}://{authority.host}:{authority.port}"],
+        ),
+    )
+
+
+async def whoami(ctx: Context) -> dict[str, Any]:
+    """Who you are to this server: the user, who issued the credential that arrived, and which headers came with it."""
+    token, headers = get_access_token(), ctx.headers or {}
+    assert token is not None
+    claims = token.claims or {}
+    credential = headers.get("authorization", "").partition(" ")[2]
+    return {
+        "user": token.subject,
+        "email": claims.get("email"),
+        "token_issuer": claims.get("iss"),
+        "token_sha256": hashlib.sha256(credential.encode()).hexdigest(),
+        "headers": sorted({name.lower() for name in headers}),
+    }
+
+
+async def count(ctx: Context, to: int = 5, seconds: float = 0.2) -> str:
+    """Count slowly, and report each number while it happens."""
+    to, seconds = max(1, min(to, _MAX_COUNT)), max(0.0, min(seconds, 5.0))
+    for number in range(1, to + 1):
+        await ctx.report_progress(number, to, f"{number} of {to}")
+        await asyncio.sleep(seconds)
+    return f"counted to {to}"
+
+
+class QuietServer(uvicorn.Server):
+    """uvicorn without its signal handlers: the runner owns the signals."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield

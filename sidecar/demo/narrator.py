@@ -1,0 +1,174 @@
+"""Events as a story: one readable line for each step of each flow, for the person who watches the demo.
+
+A sink like the audit log and the metrics, with another reader. Says nothing about what it does not know: requests for
+documents and other plumbing stay silent unless they fail.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.text import Text
+
+from sidecar import events
+from sidecar.clock import Clock
+
+_GOOD, _BAD, _PLAIN = "green", "red", "cyan"
+_WIDTH = 15
+
+_REFUSALS = {
+    "no_token": "no token; answered 401 and where to get one",
+    "invalid_token": "the token is not valid (any more); answered 401",
+    "insufficient_scope": "the token lacks a scope; answered 403",
+    "bad_origin": "a web page that may not call this server; answered 403",
+    "not_found": "no such path; answered 404",
+    "no_pool": "the server has no pool; answered 503",
+    "unavailable": "a part we depend on does not answer; answered 503",
+}
+_SERVER_ERROR = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What happened, in two words, and to whom."""
+
+    step: str
+    text: str
+    style: str = _GOOD
+
+
+@dataclass(frozen=True, slots=True)
+class Narrator:
+    """A Recorder."""
+
+    console: Console
+    clock: Clock
+
+    def __call__(self, event: events.Event) -> None:
+        if line := narrate(event):
+            self.say(line)
+
+    def say(self, line: Line) -> None:
+        moment = datetime.fromtimestamp(self.clock(), UTC).astimezone()
+        # Text, not markup: client names and details are other people's words.
+        text = Text.assemble(
+            (f"{moment:%H:%M:%S}  ", "dim"), (f"{line.step:<{_WIDTH}} ", line.style), _visible(line.text)
+        )
+        self.console.print(text, soft_wrap=True)
+
+
+def narrate(event: events.Event) -> Line | None:
+    """The line for an event, or None for what nobody needs to read."""
+    telling = _TELLING.get(type(event))
+    return telling(event) if telling else None
+
+
+def _registered(event: events.ClientRegistered) -> Line:
+    back = ", ".join(event.redirect_hosts)
+    return Line("registered", f"{_named(event.client_name)} as {short(event.client)}, returns to {back}")
+
+
+def _registration_refused(event: events.RegistrationRefused) -> Line:
+    return Line("not registered", f"{event.error}: {event.detail}", _BAD)
+
+
+def _consent_asked(event: events.ConsentAsked) -> Line:
+    return Line("asked consent", f"may {_named(event.client_name)} use {event.server}?", _PLAIN)
+
+
+def _consented(event: events.ConsentGiven) -> Line:
+    return Line(
+        "consented", f"{_named(event.client_name)} may use {event.server}{_scopes(event.scopes)}; off to the IdP"
+    )
+
+
+def _denied(event: events.ConsentDenied) -> Line:
+    return Line("denied", f"{_named(event.client_name)} may not use {event.server}", _BAD)
+
+
+def _authorization_refused(event: events.AuthorizationRefused) -> Line:
+    return Line("not authorized", f"at {event.step}: {event.error}: {event.detail}", _BAD)
+
+
+def _signed_in(event: events.SignedIn) -> Line:
+    return Line("signed in", f"{event.email or event.user} for {_named(event.client_name)}: grant {short(event.grant)}")
+
+
+def _token_issued(event: events.TokenIssued) -> Line:
+    how = {"authorization_code": "for the code", "refresh_token": "refreshed", "refresh_grace": "refreshed, same again"}
+    whose = f"{_named(event.client_name)}, on behalf of {event.user}"
+    return Line("token issued", f"{how.get(event.flow, event.flow)}, to {whose}")
+
+
+def _token_refused(event: events.TokenRefused) -> Line:
+    return Line("no token", f"{event.flow}: {event.error}: {event.detail}", _BAD)
+
+
+def _ended(event: events.GrantEnded) -> Line:
+    return Line("grant ended", f"{short(event.grant)}: {event.reason.replace('_', ' ')}", _BAD)
+
+
+def _access_revoked(event: events.AccessTokenRevoked) -> Line:
+    return Line("token revoked", f"one access token of grant {short(event.grant)}")
+
+
+def _call(event: events.CallDecided) -> Line | None:
+    if event.outcome in {"preflight", "relayed"}:
+        return None
+    what = event.method or "MCP request"
+    if event.outcome == "allowed":
+        return Line("call allowed", f"{what} by {event.user} through {_named(event.client_name)}")
+    return Line("call refused", f"{what}: {_REFUSALS.get(event.outcome, event.outcome)}", _BAD)
+
+
+def _upstream(event: events.UpstreamCalled) -> Line | None:
+    if event.outcome != "ok":
+        return Line("IdP trouble", f"{event.operation}: {event.outcome} {event.detail}".rstrip(), _BAD)
+    told = {"exchange": "traded its code for tokens", "refresh": "refreshed its tokens", "revoke": "revoked its tokens"}
+    text = told.get(event.operation)
+    return Line("IdP", f"{text}; they stay with the sidecar", _PLAIN) if text else None
+
+
+def _request(event: events.RequestServed) -> Line | None:
+    """Only what failed on our side: everything else has an event of its own."""
+    if event.status < _SERVER_ERROR:
+        return None
+    return Line("failed", f"{event.method} {event.route}: {event.status} {event.error} {event.detail}".rstrip(), _BAD)
+
+
+_TELLING: dict[type[events.Event], Callable[..., Line | None]] = {
+    events.ClientRegistered: _registered,
+    events.RegistrationRefused: _registration_refused,
+    events.ConsentAsked: _consent_asked,
+    events.ConsentGiven: _consented,
+    events.ConsentDenied: _denied,
+    events.AuthorizationRefused: _authorization_refused,
+    events.SignedIn: _signed_in,
+    events.TokenIssued: _token_issued,
+    events.TokenRefused: _token_refused,
+    events.GrantEnded: _ended,
+    events.AccessTokenRevoked: _access_revoked,
+    events.CallDecided: _call,
+    events.UpstreamCalled: _upstream,
+    events.RequestServed: _request,
+}
+
+
+def short(identifier: str) -> str:
+    """Enough of an id to tell two apart."""
+    head, dash, tail = identifier.rpartition("-")
+    return head + dash + tail[:8] + ("…" if len(tail) > 8 else "")  # noqa: PLR2004
+
+
+def _named(client_name: str) -> str:
+    return f"“{client_name}”" if client_name else "a client without a name"
+
+
+def _scopes(scopes: tuple[str, ...]) -> str:
+    return f" ({' '.join(scopes)})" if scopes else ""
+
+
+def _visible(text: str) -> str:
+    """No control or direction characters reach the terminal."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in text)

@@ -1,0 +1,23 @@
+"""Envoy's configuration for what is served, as pure functions over plain values.
+
+Owns the one source of it: `dcr-sidecar envoy-config`, `envoy/`, the demo and the chart all print this. Reads no secret
+and no environment; the decision itself is the check's, this only makes sure that it is asked.
+
+    plan        what Envoy needs to know
+    text        YAML with comments
+    comments    what those comments say
+    bootstrap   a whole Envoy (`bootstrap`), or the parts for one that already runs (`fragment`)
+    listener    edge settings, TLS, access log
+    routes      virtual hosts; the explicit list of routes without a check
+    filters     identity headers stripped, source address set, ext_authz
+    replies     JSON bodies of Envoy's own answers
+    clusters    upstreams
+    typed       small words of Envoy's vocabulary
+"""
+
+from sidecar.envoy_config.bootstrap import bootstrap, fragment
+from sidecar.envoy_config.comments import COMMENTS
+from sidecar.envoy_config.plan import Address, EnvoyPlan
+from sidecar.envoy_config.text import dump_yaml
+
+__all__ = ["COMMENTS", "Address", "EnvoyPlan", "bootstrap", "dump_yaml", "fragment"]

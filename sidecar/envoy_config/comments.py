@@ -1,0 +1,1 @@
+COMMENTS: dict[str, str] = {}

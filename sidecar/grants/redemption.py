@@ -1,0 +1,93 @@
+"""Redemption of an authorization code (RFC 6749 4.1.3, RFC 7636 4.6)."""
+
+from dataclasses import dataclass
+
+from sidecar.directory import Issuer
+from sidecar.events import GrantEnded, Recorder, TokenIssued
+from sidecar.grants.answer import TokenAnswer
+from sidecar.grants.minting import Minting, check_resource
+from sidecar.oauth.errors import InvalidGrant, TemporarilyUnavailable
+from sidecar.oauth.params import CodeRequest
+from sidecar.oauth.pkce import s256
+from sidecar.records import Client
+from sidecar.sealing import SealError
+from sidecar.store.base import CodeProofs, Grants, GrantState, Issued
+from sidecar.tokens import Kind, Token
+
+_TRIES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Redemption:
+    store: Grants
+    minting: Minting
+    recorder: Recorder
+
+    async def redeem(self, request: CodeRequest, client: Client, issuer: Issuer) -> TokenAnswer:
+        """Exchange a code for the first tokens of its grant. Raises InvalidGrant or InvalidTarget."""
+        token = self.minting.codec.parse(Kind.CODE, request.code)
+        if token is None:
+            raise InvalidGrant(reason="not a code of ours")
+        for _ in range(_TRIES):
+            state = await self.store.read(token.grant_id)
+            if state is None:
+                raise InvalidGrant(reason="no grant: the code expired, or the grant was ended")
+            if (state.grant.client_id, state.grant.issuer) != (client.id, issuer.url):
+                raise InvalidGrant(reason="the code belongs to another client")
+            check_resource(state.grant, request.resource)
+            answer = await self._consume(token, state, request)
+            if answer is not None:
+                return answer
+        raise TemporarilyUnavailable(reason="the grant kept changing", retry_after=1)
+
+    async def _consume(self, token: Token, state: GrantState, request: CodeRequest) -> TokenAnswer | None:
+        grant = state.grant
+        issued: Issued | None = None
+        answer: TokenAnswer | None = None
+        if state.code_wrap is not None:
+            try:
+                data_key = self.minting.codec.unwrap(token, state.code_wrap)
+            except SealError:
+                raise InvalidGrant(reason="the code does not open its grant") from None
+            issued, answer = self.minting.issue(state, data_key, 1, grant.scopes)
+        proofs = CodeProofs(
+            client_id=grant.client_id,
+            redirect_uri=request.redirect_uri,
+            resource=None if request.resource is None else grant.resource,
+            challenge=s256(request.code_verifier),
+        )
+        outcome = await self.store.redeem(
+            state,
+            proofs,
+            issued,
+            expires_at=grant.expires_at,
+            double_submit=self.minting.lifetimes.double_submit,
+        )
+        if outcome == "fresh" and answer is not None:
+            self.recorder(
+                TokenIssued(
+                    issuer=grant.issuer,
+                    client=grant.client_id,
+                    client_name=grant.client_name,
+                    server=grant.server,
+                    user=grant.identity.subject,
+                    grant=grant.id,
+                    flow="authorization_code",
+                    scopes=answer.scopes,
+                    sign_in=grant.reference,
+                )
+            )
+            return answer
+        if outcome == "conflict":
+            return None
+        if outcome in ("replayed", "burnt"):
+            self.recorder(
+                GrantEnded(
+                    grant=grant.id,
+                    reason=f"code_{outcome}",
+                    client=grant.client_id,
+                    user=grant.identity.subject,
+                    server=grant.server,
+                )
+            )
+        raise InvalidGrant(reason=f"code: {outcome}")

@@ -1,0 +1,183 @@
+"""Envoy's HTTP ext_authz: one decision per MCP request, and only a 200 lets it through.
+
+Owns the HTTP form of the decision: challenge, CORS, which headers the MCP server gets and loses. Reads the raw
+authority and path, never a decoded or forwarded one. Serves nothing else, whatever the path says.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import orjson
+from aiohttp import hdrs, web
+
+from sidecar import events, headers
+from sidecar.clock import Monotonic
+from sidecar.directory import Directory, Server
+from sidecar.events import CallDecided, Recorder
+from sidecar.grants.authorisation import Authorisation, Principal
+from sidecar.handlers import cors
+from sidecar.oauth.challenge import bearer_challenge
+from sidecar.oauth.errors import (
+    InsufficientScope,
+    InvalidToken,
+    NotFound,
+    OAuthError,
+    TemporarilyUnavailable,
+)
+from sidecar.oauth.params import NoToken, bearer
+from sidecar.store.base import StoreError
+
+PREFIX = "/check"
+
+
+class BadOrigin(OAuthError):
+    """MCP transport: a browser page of a foreign origin, or a name rebound to us. 403, and no challenge."""
+
+    code, status, default = "invalid_origin", 403, "This origin may not call this server."
+
+
+_OUTCOMES: dict[type[OAuthError], str] = {
+    NoToken: "no_token",
+    InvalidToken: "invalid_token",
+    InsufficientScope: "insufficient_scope",
+    NotFound: "not_found",
+    BadOrigin: "bad_origin",
+}
+_RELAY_LOSES = (*headers.IDENTITY, *headers.FOREIGN_IDENTITY)
+_NEVER_FORWARDED = ("authorization", "cookie", *_RELAY_LOSES)
+_UNPRINTABLE = dict.fromkeys((*range(32), 127), "?")
+
+
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    response: web.Response
+    outcome: str
+    detail: str = ""
+    principal: Principal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CheckEndpoint:
+    directory: Directory
+    authorisation: Authorisation
+    recorder: Recorder
+    monotonic: Monotonic
+
+    def routes(self) -> list[web.RouteDef]:
+        # Every method and every path is a decision about the path behind the prefix: /check/metrics is about /metrics.
+        return [web.route("*", PREFIX + "{original:.*}", self.handle)]
+
+    async def handle(self, request: web.Request) -> web.Response:
+        started = self.monotonic()
+        events.reference.set(request.headers.get("x-request-id", "")[:64])
+        path = request.raw_path.partition("?")[0].removeprefix(PREFIX)
+        authorities = request.headers.getall(hdrs.HOST, [])
+        server = self.directory.server_at(authorities[0], path) if len(authorities) == 1 else None
+        if server is None:
+            decision = _deny(NotFound(reason="no server at this authority and path"))
+        else:
+            decision = await self._decide(server, request, path)
+            cors.allow_origin(decision.response, request, _origins(server))
+        self._record(request, server, decision, self.monotonic() - started)
+        return decision.response
+
+    async def _decide(self, server: Server, request: web.Request, path: str) -> _Decision:
+        try:
+            _check_origin(server, request)
+            if cors.is_preflight(request):
+                return _Decision(cors.preflight(request), "preflight")
+            pool = self.directory.pool_of(server)
+            if pool is None:
+                return _without_pool(server)
+            token = bearer(request.headers.getall(hdrs.AUTHORIZATION, []))
+            return _allow(server, await self.authorisation.authorise(server, pool, token))
+        except OAuthError as error:
+            return _deny(error, _challenge(error, server, path))
+        except StoreError as error:
+            return _deny(TemporarilyUnavailable(reason=f"store: {error}"))
+        except Exception as error:  # noqa: BLE001  whatever broke, the answer is a denial
+            return _deny(TemporarilyUnavailable(reason=f"unexpected {type(error).__name__}"))
+
+    def _record(self, request: web.Request, server: Server | None, decision: _Decision, seconds: float) -> None:
+        grant = decision.principal.grant if decision.principal else None
+        self.recorder(
+            CallDecided(
+                server=server.name if server else "",
+                outcome=decision.outcome,
+                seconds=seconds,
+                client=grant.client_id if grant else "",
+                client_name=grant.client_name if grant else "",
+                user=grant.identity.subject if grant else "",
+                grant=grant.id if grant else "",
+                method=request.headers.get("mcp-method", "")[:64],
+                detail=decision.detail,
+            )
+        )
+
+
+def _origins(server: Server) -> frozenset[str]:
+    return server.allowed_origins | {server.resource_origin}
+
+
+def _check_origin(server: Server, request: web.Request) -> None:
+    """No Origin is not a browser; a foreign one is refused (MCP transport, DNS rebinding). Raises BadOrigin."""
+    origins = request.headers.getall(hdrs.ORIGIN, [])
+    if origins and (len(origins) > 1 or origins[0] not in _origins(server)):
+        raise BadOrigin(reason="origin not allowed")
+
+
+def _allow(server: Server, principal: Principal) -> _Decision:
+    """Every identity header is set here or removed; our token and cookies never reach the MCP server."""
+    grant = principal.grant
+    given = {server.inject.header: server.inject.prefix + principal.upstream_token}
+    log = {
+        "client": grant.client_name or grant.client_id,
+        "user": grant.identity.email or grant.identity.subject,
+        "grant": grant.id,
+        "server": server.name,
+        "reference": grant.reference,
+    }
+    said = {headers.LOG_PREFIX + name: _header_text(value) for name, value in log.items() if value}
+    removed = [name for name in _NEVER_FORWARDED if name not in given]
+    return _Decision(_through({**given, **said}, removed), "allowed", principal=principal)
+
+
+def _without_pool(server: Server) -> _Decision:
+    """Deny; or, by the operator's explicit word, relay the request as it is, without identity headers."""
+    if server.without_pool == "relay":
+        return _Decision(_through({}, _RELAY_LOSES), "relayed")
+    return _deny(TemporarilyUnavailable(reason="the server has no pool"), outcome="no_pool")
+
+
+def _through(given: Mapping[str, str], removed: Sequence[str]) -> web.Response:
+    """The one place that says yes."""
+    return web.Response(status=200, headers={**given, headers.REMOVE: ",".join(removed)})
+
+
+def _deny(error: OAuthError, challenge: str = "", outcome: str = "") -> _Decision:
+    response = web.Response(
+        status=error.status,
+        body=orjson.dumps(error.body()),
+        content_type="application/json",
+        headers={**error.headers, hdrs.CACHE_CONTROL: "no-store"},
+    )
+    if challenge:
+        response.headers[hdrs.WWW_AUTHENTICATE] = challenge
+    return _Decision(response, outcome or _OUTCOMES.get(type(error), "unavailable"), error.reason)
+
+
+def _challenge(error: OAuthError, server: Server, path: str) -> str:
+    """RFC 9728 5.1, for what signing in (again) can mend; empty for everything else."""
+    if not isinstance(error, NoToken | InvalidToken | InsufficientScope):
+        return ""
+    return bearer_challenge(
+        resource_metadata=server.metadata_url(slash=path == server.path + "/"),
+        scope=server.base_scopes,
+        error=None if isinstance(error, NoToken) else error.code,
+        description=error.description,
+    )
+
+
+def _header_text(value: str) -> str:
+    """Access-log metadata must be a legal header value: what is not printable ASCII is shown escaped."""
+    return value.encode("ascii", "backslashreplace").decode().translate(_UNPRINTABLE)

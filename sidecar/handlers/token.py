@@ -1,0 +1,58 @@
+"""POST /token (RFC 6749 3.2): authenticate the client, then hand over to redemption or rotation."""
+
+from dataclasses import dataclass
+
+from aiohttp import hdrs, web
+
+from sidecar.clients import Clients
+from sidecar.clock import Clock
+from sidecar.events import Recorder, TokenRefused
+from sidecar.grants.answer import TokenAnswer
+from sidecar.grants.redemption import Redemption
+from sidecar.grants.rotation import Rotation
+from sidecar.handlers.middleware import FORM, ISSUER, POOL, json_response, read_body
+from sidecar.oauth.errors import OAuthError
+from sidecar.oauth.params import CodeRequest, RefreshRequest, token_request
+
+
+@dataclass(frozen=True, slots=True)
+class TokenEndpoint:
+    clients: Clients
+    redemption: Redemption
+    rotation: Rotation
+    clock: Clock
+    recorder: Recorder
+
+    def routes(self) -> list[web.RouteDef]:
+        return [web.post("/token", self.handle)]
+
+    async def handle(self, request: web.Request) -> web.Response:
+        body = await read_body(request, FORM)
+        asked: CodeRequest | RefreshRequest | None = None
+        try:
+            asked = token_request(body, request.headers.get(hdrs.AUTHORIZATION))
+            answer = await self._answer(request, asked)
+        except OAuthError as error:
+            self._refused(request, asked, error)
+            raise
+        return json_response(answer.document(self.clock()))
+
+    async def _answer(self, request: web.Request, asked: CodeRequest | RefreshRequest) -> TokenAnswer:
+        issuer, pool = request[ISSUER], request[POOL]
+        basic = hdrs.AUTHORIZATION in request.headers
+        client = await self.clients.authenticate(issuer, pool, asked.credentials, basic=basic)
+        if isinstance(asked, CodeRequest):
+            return await self.redemption.redeem(asked, client, issuer)
+        return await self.rotation.refresh(asked, client, pool, issuer)
+
+    def _refused(self, request: web.Request, asked: CodeRequest | RefreshRequest | None, error: OAuthError) -> None:
+        flows = {CodeRequest: "authorization_code", RefreshRequest: "refresh_token"}
+        self.recorder(
+            TokenRefused(
+                issuer=request[ISSUER].url,
+                flow=flows.get(type(asked), "unknown"),
+                error=error.code,
+                detail=error.reason,
+                client=asked.credentials.client_id if asked else "",
+            )
+        )

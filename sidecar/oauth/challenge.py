@@ -1,0 +1,34 @@
+"""The `WWW-Authenticate: Bearer` challenge (RFC 6750 3, RFC 9728 5.1). Owns the text, not the decision to send it."""
+
+import re
+from collections.abc import Sequence
+from urllib.parse import quote
+
+# RFC 6749 3.3. Clients read challenges with unanchored regular expressions, so nothing that could end a quoted string
+# or look like another parameter may stand inside one.
+_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x3c\x3e-\x5b\x5d-\x7e]+")
+_UNSAFE = re.compile(r'[^\x20-\x7e]|["\\=]')
+_URL_SAFE = ":/?#[]@!$&'()*+,;=~%"
+
+
+def bearer_challenge(
+    *,
+    resource_metadata: str,
+    scope: Sequence[str] = (),
+    error: str | None = None,
+    description: str = "",
+) -> str:
+    """The header's value: `Bearer`, where the metadata is, what to ask for, and what was wrong.
+
+    `error` stays None when the request had no token (RFC 6750 3.1). `scope` is what the request needs, complete, so
+    that the same request gets the same set again. `offline_access` is no scope of a resource and is left out.
+    """
+    members = [("resource_metadata", quote(resource_metadata, safe=_URL_SAFE))]
+    tokens = [token for token in scope if token != "offline_access" and _SCOPE_TOKEN.fullmatch(token)]
+    if error:
+        members.append(("error", _UNSAFE.sub(" ", error)))
+        if description:
+            members.append(("error_description", _UNSAFE.sub(" ", description)))
+    if tokens:
+        members.append(("scope", " ".join(tokens)))
+    return "Bearer " + ", ".join(f'{name}="{value}"' for name, value in members)

@@ -1,0 +1,95 @@
+"""`Settings`: what a configuration means. Frozen plain values; whoever needs one of them gets it as an argument."""
+
+import ipaddress
+from dataclasses import dataclass, field
+from typing import Literal
+
+from sidecar.directory import Directory
+from sidecar.oauth.registration import RegistrationPolicy
+from sidecar.records import Lifetimes
+from sidecar.sealing import Keyring
+
+
+@dataclass(frozen=True, slots=True)
+class Bind:
+    """Where a listener waits: a host and a port, or a UNIX socket's path."""
+
+    host: str = ""
+    port: int = 0
+    unix: str = ""
+
+    @property
+    def private(self) -> bool:
+        """Whether only this machine reaches it."""
+        return bool(self.unix) or self.host == "localhost" or (self._ip is not None and self._ip.is_loopback)
+
+    @property
+    def every_address(self) -> bool:
+        return not self.unix and (self._ip is not None and self._ip.is_unspecified)
+
+    @property
+    def _ip(self) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+        try:
+            return ipaddress.ip_address(self.host)
+        except ValueError:
+            return None
+
+    def __str__(self) -> str:
+        if self.unix:
+            return f"unix:{self.unix}"
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    oauth: Bind
+    check: Bind
+    admin: Bind
+    ops: Bind
+    check_secret: str = field(repr=False, default="")
+    """What Envoy must send with every check; empty when only this machine reaches the check listener."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSettings:
+    url: str = field(repr=False)
+    """May hold a password. `embedded:` paths are absolute here."""
+    prefix: str = "dcr"
+    wait_replicas: int = 0
+    timeout_ms: int = 250
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    format: Literal["json", "console"] = "json"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+@dataclass(frozen=True, slots=True)
+class EnvoySettings:
+    """What `envoy-config` needs and nothing else knows."""
+
+    listen: Bind
+    admin: Bind
+    trusted_hops: int = 0
+    """Proxies in front of Envoy whose word on the client's address is taken."""
+    tls_cert_file: str = ""
+    tls_key_file: str = ""
+    stream_seconds: int = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    listeners: Listeners
+    keyring: Keyring = field(repr=False)
+    directory: Directory
+    store: StoreSettings
+    registration: RegistrationPolicy
+    dcr: Literal["open", "off"]
+    lifetimes: Lifetimes
+    log: LogSettings
+    envoy: EnvoySettings
+    admin_token: str = field(repr=False, default="")
+    """Empty: the admin API is off."""
+    warnings: tuple[str, ...] = ()
+    """What is allowed but probably not meant."""

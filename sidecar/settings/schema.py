@@ -1,0 +1,231 @@
+"""The shape of the configuration file: one pydantic model a section, and what can be said about one key alone.
+
+Unknown keys are refused. What needs more than one key to judge is `resolve`'s, how it is said is `messages`'.
+"""
+
+import re
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+
+from sidecar.records import Lifetimes
+from sidecar.settings import urls
+
+_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _seconds(value: object) -> object:
+    found = re.fullmatch(r"(\d+)([smhd]?)", value) if isinstance(value, str) else None
+    if found:
+        return int(found[1]) * _UNITS[found[2]]
+    if isinstance(value, str):
+        raise ValueError("must be seconds, or a number with s, m, h or d")  # noqa: TRY004 - pydantic wants ValueError
+    return value
+
+
+def _switch(value: object) -> object:
+    """YAML reads a bare `on` or `off` as a boolean."""
+    return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
+
+
+def _bind(value: str) -> str:
+    urls.bind(value)
+    return value
+
+
+def _scope(value: str) -> str:
+    if not re.fullmatch(r"[\x21\x23-\x5b\x5d-\x7e]+", value):  # RFC 6749 3.3
+        raise ValueError("a scope is printable ASCII without blanks, quotes and backslashes")
+    return value
+
+
+def _private_scheme(value: str) -> str:
+    if not re.fullmatch(r"[a-z][a-z0-9+.-]*:[\x21\x23-\x5b\x5d-\x7e]*", value) or value.startswith(("http:", "https:")):
+        raise ValueError("must be the beginning of a private-use URI, such as com.example.app:/ or cursor://")
+    return value
+
+
+def _host(value: str) -> str:
+    urls.public_url(f"https://{value}")
+    if "/" in value:
+        raise ValueError("must be a host, not a URL")
+    return value
+
+
+Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
+Seconds = Annotated[int, BeforeValidator(_seconds)]
+Switch = BeforeValidator(_switch)
+Address = Annotated[str, AfterValidator(_bind)]
+PublicUrl = Annotated[str, AfterValidator(urls.public_url)]
+UpstreamUrl = Annotated[str, AfterValidator(urls.upstream_url)]
+Scopes = Annotated[tuple[Annotated[str, AfterValidator(_scope)], ...], Field(max_length=100)]
+
+
+class Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
+
+
+class KeysSection(Section):
+    file: str = "keys.json"
+    """Made by `dcr-sidecar keys generate`."""
+
+
+class StoreSection(Section):
+    url: SecretStr | None = None
+    """redis://, rediss://, redis+sentinel://, redis+cluster:// or embedded:./data"""
+    url_file: str = ""
+    """A file that holds the URL, when there is a password in it."""
+    prefix: Name = "dcr"
+    wait_replicas: int = Field(default=0, ge=0, le=5)
+    """How many Redis replicas must have a write that consumes, rotates or revokes before it is answered."""
+    timeout_ms: int = Field(default=250, ge=10, le=3000)
+
+
+class ScopesSection(Section):
+    base: Scopes = ()
+    """What a token must carry; published in the metadata and challenged when missing."""
+    optional: Scopes = ()
+    """What a client may ask for on top."""
+
+
+class AllowSection(Section):
+    """Who may sign in: a user that any one of these names."""
+
+    emails: tuple[str, ...] = ()
+    domains: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    claims: dict[str, str] = {}
+
+
+class InjectSection(Section):
+    mode: Literal["upstream"] = "upstream"
+    """The MCP server gets the user's upstream access token."""
+    header: Annotated[str, AfterValidator(urls.header_name)] = "authorization"
+    prefix: Annotated[str, AfterValidator(urls.header_text)] = "Bearer "
+
+
+class ServerSection(Section):
+    name: Name
+    resource: PublicUrl
+    """The URL that users give to their MCP client."""
+    origin: Annotated[str, AfterValidator(urls.server_origin)]
+    """Where the MCP server listens, behind Envoy."""
+    pool: str = ""
+    issuer: PublicUrl | None = None
+    """Our authorization-server identity; by default the origin of the resource."""
+    scopes: ScopesSection = ScopesSection()
+    allow: AllowSection = AllowSection()
+    allowed_origins: tuple[Annotated[str, AfterValidator(urls.browser_origin)], ...] = ()
+    inject: InjectSection = InjectSection()
+    without_pool: Literal["deny", "relay"] = "deny"
+
+
+class EndpointsSection(Section):
+    authorize: UpstreamUrl | None = None
+    token: UpstreamUrl | None = None
+    revoke: UpstreamUrl | None = None
+    userinfo: UpstreamUrl | None = None
+    jwks: UpstreamUrl | None = None
+
+
+class UpstreamTlsSection(Section):
+    ca_file: str = ""
+
+
+class PoolSection(Section):
+    name: Name
+    id: Name
+    """Part of every client id: a new id ends all clients of the old one."""
+    provider: str
+    """A preset, or `oidc` or `oauth2` with what they need."""
+    client_id: Annotated[str, Field(min_length=1)]
+    client_secret: SecretStr | None = None
+    client_secret_file: str = ""
+    scopes: Scopes = ()
+    issuer: UpstreamUrl | None = None
+    """The IdP's issuer, byte for byte as its discovery document says it."""
+    endpoints: EndpointsSection = EndpointsSection()
+    authorize_params: dict[str, str] = {}
+    token_auth: Literal["", "basic", "basic_raw", "post", "none"] = ""
+    tls: UpstreamTlsSection = UpstreamTlsSection()
+    proxy: str = ""
+
+
+class RedirectsSection(Section):
+    hosts: tuple[Annotated[str, AfterValidator(_host)], ...] = ()
+    """https hosts that clients may register; empty means any."""
+    schemes: tuple[Annotated[str, AfterValidator(_private_scheme)], ...] | None = None
+    """Private-use URIs by their beginning; absent means those of known editors."""
+
+
+class RegistrationSection(Section):
+    dcr: Annotated[Literal["open", "off"], Switch] = "open"
+    cimd: Annotated[Literal["off"], Switch] = "off"
+    redirects: RedirectsSection = RedirectsSection()
+
+
+_LIFETIMES = Lifetimes()
+
+
+class LifetimesSection(Section):
+    access: Seconds = Field(default=_LIFETIMES.access, gt=600, le=3600)
+    """Some clients refresh 5 minutes ahead, so shorter ones would loop."""
+    code: Seconds = Field(default=_LIFETIMES.code, ge=10, le=600)
+    refresh_idle: Seconds = Field(default=_LIFETIMES.refresh_idle, ge=3600, le=366 * 86400)
+    grant: Seconds = Field(default=_LIFETIMES.grant, ge=3600, le=3660 * 86400)
+    grace: Seconds = Field(default=_LIFETIMES.grace, ge=0, le=300)
+    transaction: Seconds = Field(default=_LIFETIMES.transaction, ge=60, le=600)
+
+
+class ListenersSection(Section):
+    oauth: Address = "127.0.0.1:9400"
+    check: Address = "127.0.0.1:9401"
+    admin: Address = "127.0.0.1:9402"
+    ops: Address = "127.0.0.1:9403"
+    check_secret: SecretStr | None = None
+    """What Envoy sends with every check; needed when the check listener leaves this machine."""
+    check_secret_file: str = ""
+
+
+class AdminSection(Section):
+    token: SecretStr | None = None
+    token_file: str = ""
+
+
+class LogSection(Section):
+    format: Literal["json", "console"] = "json"
+    level: Literal["debug", "info", "warning", "error"] = "info"
+
+
+class EnvoyTlsSection(Section):
+    cert_file: str = ""
+    key_file: str = ""
+
+
+class EnvoySection(Section):
+    listen: Address = "0.0.0.0:8080"
+    admin: Address = "127.0.0.1:9901"
+    trusted_hops: int = Field(default=0, ge=0, le=10)
+    """Proxies in front of Envoy whose word on the client's address is taken."""
+    tls: EnvoyTlsSection = EnvoyTlsSection()
+    stream_seconds: Seconds | None = Field(default=None, ge=60)
+    """When Envoy cuts a stream; by default the life of an access token."""
+
+
+class Configuration(Section):
+    servers: Annotated[tuple[ServerSection, ...], Field(min_length=1)]
+    pools: tuple[PoolSection, ...] = ()
+    keys: KeysSection = KeysSection()
+    store: StoreSection = StoreSection()
+    registration: RegistrationSection = RegistrationSection()
+    lifetimes: LifetimesSection = LifetimesSection()
+    listeners: ListenersSection = ListenersSection()
+    admin: AdminSection = AdminSection()
+    log: LogSection = LogSection()
+    envoy: EnvoySection = EnvoySection()
+    replicas: int = Field(default=1, ge=1)
+    """How many sidecars run with this configuration."""
+
+
+def json_schema() -> dict[str, Any]:
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Configuration.model_json_schema()}

@@ -1,0 +1,144 @@
+"""What may be an issuer, a resource, an origin, an address: each check gives the value back or says what to mend.
+
+URLs stay the configured bytes: clients compare them as strings, so anything a client might write differently is refused
+here instead of normalised.
+"""
+
+import ipaddress
+import re
+from urllib.parse import SplitResult, urlsplit
+
+from sidecar.directory import unambiguous
+from sidecar.settings.model import Bind
+
+_HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*")
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9.:\[\]_-]+")
+_HEADER = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
+_HEADERS_WITH_A_MEANING = frozenset(
+    "connection content-encoding content-length content-type cookie expect forwarded host keep-alive origin te trailer"
+    " transfer-encoding upgrade via www-authenticate x-forwarded-client-cert x-forwarded-for x-forwarded-host"
+    " x-forwarded-port x-forwarded-prefix x-forwarded-proto x-forwarded-uri x-request-id".split()
+)
+_DEFAULT_PORT = {"http": 80, "https": 443}
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def public_url(value: str) -> str:
+    """An issuer or a resource: what clients see (RFC 8414 2, RFC 9728 2)."""
+    parts = _http_url(value)
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+        raise ValueError("must be https; plain http is for loopback only")
+    if parts.query or "?" in value:
+        raise ValueError("must have no query")
+    if value.endswith("/"):
+        raise ValueError("must have no trailing slash; the form with a slash is served as well")
+    if parts.path and not unambiguous(parts.path):
+        raise ValueError("its path can be read in two ways; use plain segments without escapes")
+    return value
+
+
+def server_origin(value: str) -> str:
+    """Where the MCP server itself listens: scheme, host and port."""
+    parts = _http_url(value)
+    if parts.path or parts.query or "?" in value:
+        raise ValueError("must be scheme, host and port only, such as http://127.0.0.1:3000")
+    return value
+
+
+def upstream_url(value: str) -> str:
+    """An issuer or endpoint of an IdP; the secrets that go there need https, or loopback."""
+    parts = _http_url(value, lower_case=False)
+    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+        raise ValueError("must be https; plain http is for loopback only")
+    return value
+
+
+def browser_origin(value: str) -> str:
+    """An Origin header's value (RFC 6454 6.2), byte for byte as browsers send it."""
+    if not _ORIGIN.fullmatch(value):
+        raise ValueError("must be what a browser sends as Origin: https://host[:port], lower case, no path, no *")
+    port = urlsplit(value).port
+    if port is not None and port == _DEFAULT_PORT.get(urlsplit(value).scheme):
+        raise ValueError("browsers leave the scheme's own port out: remove it")
+    return value
+
+
+def header_name(value: str) -> str:
+    """A header that we may set towards the MCP server."""
+    lowered = value.lower()
+    if not _HEADER.fullmatch(lowered):
+        raise ValueError("must be a header name of letters, digits and single dashes")
+    if lowered in _HEADERS_WITH_A_MEANING or lowered.startswith(("mcp-", "x-dcr-", "x-envoy-")):
+        raise ValueError("has a meaning of its own on the way; use `authorization` or a name of the server's own")
+    return lowered
+
+
+def header_text(value: str) -> str:
+    if not value.isascii() or not (value + "x").isprintable():
+        raise ValueError("must be printable ASCII")
+    return value
+
+
+def bind(value: str) -> Bind:
+    """`host:port`, `[v6]:port` or `unix:/path`."""
+    if value.startswith("unix:"):
+        path = value.removeprefix("unix:")
+        if not path or "\0" in path:
+            raise ValueError("must be unix:/path/of/the/socket")
+        return Bind(unix=path)
+    host, colon, port = value.rpartition(":")
+    host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if not colon or not host or not port.isdecimal() or int(port) > 65535:  # noqa: PLR2004
+        raise ValueError("must be host:port, [address]:port or unix:/path; name the host, such as 127.0.0.1:9400")
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        if not _HOST.fullmatch(host):
+            raise ValueError("its host is neither an address nor a name") from None
+    return Bind(host=host, port=int(port))
+
+
+def _http_url(value: str, *, lower_case: bool = True) -> SplitResult:
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        raise ValueError("is not a URL") from None
+    if not value.isascii() or not value.isprintable() or " " in value or "\\" in value:
+        raise ValueError("must be printable ASCII without blanks; write a host of other letters as xn--…")
+    if parts.scheme not in _DEFAULT_PORT or not parts.hostname:
+        raise ValueError("must be an absolute URL such as https://mcp.example.com/mcp")
+    if "@" in parts.netloc:
+        raise ValueError("must have no user name or password in it")
+    if "#" in value:
+        raise ValueError("must have no fragment")
+    if lower_case and (parts.netloc != parts.netloc.lower() or not value.startswith(parts.scheme)):
+        raise ValueError("write scheme and host in lower case, as clients do")
+    if not _is_host(parts.hostname):
+        raise ValueError("its host is neither an address nor a name")
+    if port is not None and port == _DEFAULT_PORT[parts.scheme]:
+        raise ValueError("leave the scheme's own port out, as clients do")
+    return parts
+
+
+def _is_host(host: str) -> bool:
+    if _HOST.fullmatch(host):
+        # 2130706433, 127.1 and the like are addresses to some parsers and names to others.
+        return re.fullmatch(r"[0-9.]+|0x.*|.*\.[0-9]+", host) is None or _is_ip(host)
+    return _is_ip(host)
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return "%" not in host

@@ -1,0 +1,119 @@
+"""Every key name and hash field of the store, and the schema version. SCHEMA.md describes the same, for people.
+
+Keys hold fixed-size digests, never what a caller sent. A grant's key carries the grant id as its hash tag, so whatever
+belongs to one grant is in one slot of a cluster. Owns no I/O; how records become bytes is `packing`'s business.
+"""
+
+import re
+from dataclasses import dataclass
+from hashlib import sha256
+
+from sidecar.records import Grant
+from sidecar.sealing import length_prefixed
+
+SCHEMA = "1"
+"""Written into every record. A record of any other schema is not read: deny, and keep it for the version that can."""
+
+_PREFIX = re.compile(r"[A-Za-z0-9_.:-]{1,64}")
+_GRANT_ID = re.compile(r"[0-9a-f]{32}")
+
+
+class F:
+    """Fields of a grant's hash."""
+
+    SCHEMA = "s"
+    VERSION = "v"
+    DOCUMENT = "g"
+    CLIENT = "cl"
+    REDIRECT = "ru"
+    RESOURCE = "rs"
+    CHALLENGE = "cc"
+    CODE_WRAP = "cw"
+    REFRESH_GENERATION = "rg"
+    REFRESH_END = "re"
+    REFRESH_WRAP = "rw"
+    UPSTREAM = "us"
+    UPSTREAM_END = "ue"
+    UPSTREAM_REFRESHABLE = "ur"
+    UPSTREAM_SERIAL = "un"
+    UPSTREAM_REFUSED = "ux"
+    ACCESS = "a:"
+    """A prefix; the generation follows."""
+    # Only the scripts touch: ce cu ct (code), pg pt pa (previous refresh token), lo lu lm lc (lease). See SCHEMA.md.
+
+
+def access_field(generation: int) -> str:
+    return f"{F.ACCESS}{generation}"
+
+
+def digest(*parts: str) -> str:
+    """SHA-256 over unambiguous parts, as 64 hexadecimal characters."""
+    return sha256(length_prefixed(*parts)).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Keys:
+    """All key names. Raises ValueError for a prefix or a grant id that could change a key's shape or slot."""
+
+    prefix: str
+
+    def __post_init__(self) -> None:
+        if not _PREFIX.fullmatch(self.prefix):
+            raise ValueError("store.prefix: 1 to 64 letters, digits or any of _ . : -")
+
+    def grant(self, grant_id: str) -> str:
+        return f"{self.prefix}:g:{_tag(grant_id)}"
+
+    def barrier(self, grant_id: str) -> str:
+        """What WAIT waits for: a write after the one that matters, on the same node."""
+        return f"{self.prefix}:w:{_tag(grant_id)}"
+
+    def indexes(self, grant: Grant) -> tuple[str, str, str]:
+        """Where a grant is listed: by client, by user, by pool."""
+        return (
+            f"{self.prefix}:i:client:{digest(grant.client_id)}",
+            f"{self.prefix}:i:user:{digest(grant.pool_id, grant.identity.subject)}",
+            f"{self.prefix}:i:pool:{digest(grant.pool_id)}",
+        )
+
+    def denials(self, grant: Grant) -> tuple[str, str, str]:
+        """What may forbid a grant: its client, its user, its pool's cut-off."""
+        return (
+            self.denied_client(grant.client_id),
+            self.denied_user(grant.pool_id, grant.identity.subject),
+            self.pool_cutoff(grant.pool_id),
+        )
+
+    def denied_client(self, client_id: str) -> str:
+        return f"{self.prefix}:deny:client:{digest(client_id)}"
+
+    def denied_user(self, pool_id: str, subject: str) -> str:
+        return f"{self.prefix}:deny:user:{digest(pool_id, subject)}"
+
+    def pool_cutoff(self, pool_id: str) -> str:
+        return f"{self.prefix}:deny:pool:{digest(pool_id)}"
+
+    def transaction(self, handle: str) -> str:
+        return f"{self.prefix}:t:{digest(handle)}"
+
+    def form(self, nonce: str) -> str:
+        return f"{self.prefix}:f:{digest(nonce)}"
+
+    def client(self, client_id: str) -> str:
+        return f"{self.prefix}:c:{digest(client_id)}"
+
+
+ALWAYS = "*"
+
+
+def denies(value: bytes | None, created_at: int) -> bool:
+    """Whether a denial forbids what began at `created_at`: all of it, or all up to a second. What is not read, denies."""
+    if value is None:
+        return False
+    return not (value.isdigit() and created_at > int(value))
+
+
+def _tag(grant_id: str) -> str:
+    if not _GRANT_ID.fullmatch(grant_id):
+        raise ValueError("a grant id is 32 hexadecimal characters")
+    return "{" + grant_id + "}"

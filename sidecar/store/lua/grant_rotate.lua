@@ -1,0 +1,26 @@
+-- Judge the presented refresh token; if it is the current one, store its successor. Returns {outcome, answer, age s}.
+-- KEYS  1 grant
+-- ARGV  1 now ms or ''   2 version   3 presented generation   4 grace ms   5 '1': tokens follow, '0': judge only
+--       6 answer, sealed   7 n   8.. n fields to drop; field, value
+local stored = redis.call('HMGET', KEYS[1], 's', 'v', 'rg', 're', 'pg', 'pt', 'pa')
+if stored[1] ~= SCHEMA then return { 'gone' } end
+local now, presented, current = clock(ARGV[1]), tonumber(ARGV[3]), tonumber(stored[3] or 0)
+local function over(outcome)
+  redis.call('DEL', KEYS[1])
+  return { outcome }
+end
+if presented > current then return over('lost') end
+if presented < current then
+  local grace, age = tonumber(ARGV[4]), now - (stored[6] or 0)
+  if grace > 0 and tonumber(stored[5] or -1) == presented and age <= grace then
+    return { 'grace', stored[7], int(math.floor(math.max(age, 0) / 1000)) }
+  end
+  return over('reused')
+end
+if now >= stored[4] * 1000 then return over('gone') end
+if ARGV[5] == '0' or stored[2] ~= ARGV[2] then return { 'conflict' } end
+local dropped = tonumber(ARGV[7])
+if dropped > 0 then redis.call('HDEL', KEYS[1], unpack(ARGV, 8, 7 + dropped)) end
+redis.call('HSET', KEYS[1], 'pg', ARGV[3], 'pt', int(now), 'pa', ARGV[6], unpack(ARGV, 8 + dropped))
+redis.call('HINCRBY', KEYS[1], 'v', 1)
+return { 'fresh' }

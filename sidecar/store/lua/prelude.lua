@@ -1,0 +1,13 @@
+-- Stands before every script; SCHEMA is put before this by the loader.
+-- Milliseconds: the given time, or the store's own.
+local function clock(given)
+  if given ~= '' then return tonumber(given) end
+  local time = redis.call('TIME')
+  return time[1] * 1000 + math.floor(time[2] / 1000)
+end
+
+-- Whole numbers as text: Lua would write large ones with an exponent.
+local function int(number) return string.format('%.0f', number) end
+
+-- An optional argument is '' when it was not sent, else '=' and the value.
+local function differs(sent, stored) return sent ~= '' and sent ~= '=' .. tostring(stored) end

@@ -1,0 +1,8 @@
+-- Store the refreshed upstream tokens and give the lease back. Returns 1, or 0 when the lease is another's.
+-- KEYS  1 grant
+-- ARGV  1 owner   2.. field, value
+if redis.call('HGET', KEYS[1], 'lo') ~= ARGV[1] then return 0 end
+redis.call('HSET', KEYS[1], unpack(ARGV, 2))
+redis.call('HDEL', KEYS[1], 'ux', 'lo', 'lu', 'lm', 'lc')
+redis.call('HINCRBY', KEYS[1], 'v', 1)
+return 1

@@ -1,0 +1,207 @@
+"""Records to and from what the store keeps. Owns the encoding of every value; opens nothing that is sealed.
+
+What a script compares stands in a field of its own; the rest of an immutable record is one JSON document.
+"""
+
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
+
+import orjson
+
+from sidecar.records import Grant, Identity
+from sidecar.store.base import (
+    Access,
+    AccessView,
+    GrantState,
+    Issued,
+    NewGrant,
+    Refresh,
+    Registration,
+    SealedUpstream,
+)
+from sidecar.store.codec import SCHEMA, F, access_field
+
+Fields = Mapping[bytes, bytes]
+Pairs = list[str | bytes | int]
+
+_ACCESS = struct.Struct(">BQH")  # format, expires_at, length of the wrap; then the wrap, then scopes
+_ACCESS_FORMAT = 1
+# The Lua scripts compare these, so they are fields; the others make the document.
+_IN_FIELDS = {
+    "client_id": F.CLIENT,
+    "redirect_uri": F.REDIRECT,
+    "resource": F.RESOURCE,
+    "code_challenge": F.CHALLENGE,
+}
+_IN_DOCUMENT = tuple(field.name for field in fields(Grant) if field.name not in {"id", *_IN_FIELDS})
+_IDENTITY = tuple(field.name for field in fields(Identity))
+_GRANT_FIELDS = (F.SCHEMA, F.VERSION, F.DOCUMENT, *_IN_FIELDS.values())
+_UPSTREAM_FIELDS = (F.UPSTREAM, F.UPSTREAM_END, F.UPSTREAM_REFRESHABLE, F.UPSTREAM_SERIAL, F.UPSTREAM_REFUSED)
+_VIEW_FIELDS = (*_GRANT_FIELDS, *_UPSTREAM_FIELDS)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Unreadable(Exception):
+    """A record that this version cannot read: another schema, or damaged. `reason` is from a fixed set."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+def _reads(kind: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Whatever damaged bytes make a decoder raise becomes Unreadable."""
+
+    def decorate(decode: Callable[P, R]) -> Callable[P, R]:
+        @wraps(decode)
+        def guarded(*args: P.args, **kwargs: P.kwargs) -> R:
+            try:
+                return decode(*args, **kwargs)
+            except (ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
+                raise Unreadable(f"{kind}_record") from error
+
+        return guarded
+
+    return decorate
+
+
+def pack_access(access: Access) -> bytes:
+    head = _ACCESS.pack(_ACCESS_FORMAT, access.expires_at, len(access.wrap))
+    return head + access.wrap + " ".join(access.scopes).encode()
+
+
+def unpack_access(packed: bytes) -> Access:
+    kind, expires_at, length = _ACCESS.unpack_from(packed)
+    wrap = packed[_ACCESS.size : _ACCESS.size + length]
+    if kind != _ACCESS_FORMAT or len(wrap) != length:
+        raise ValueError("not an access token's part")
+    return Access(expires_at, wrap, tuple(packed[_ACCESS.size + length :].decode().split()))
+
+
+def grant_pairs(new: NewGrant) -> Pairs:
+    """The fields that creation writes; its script adds the code's end."""
+    grant = new.grant
+    pairs: Pairs = [F.SCHEMA, SCHEMA, F.VERSION, 1, F.CODE_WRAP, new.code_wrap]
+    pairs += [F.DOCUMENT, orjson.dumps({name: getattr(grant, name) for name in _IN_DOCUMENT})]
+    for name, field in _IN_FIELDS.items():
+        pairs += [field, getattr(grant, name)]
+    return pairs + upstream_pairs(new.upstream)
+
+
+def upstream_pairs(upstream: SealedUpstream) -> Pairs:
+    return [
+        *(F.UPSTREAM, upstream.sealed),
+        *(F.UPSTREAM_END, upstream.expires_at),
+        *(F.UPSTREAM_REFRESHABLE, int(upstream.refreshable)),
+        *(F.UPSTREAM_SERIAL, upstream.serial),
+    ]
+
+
+def issued_pairs(issued: Issued) -> Pairs:
+    pairs: Pairs = [access_field(issued.generation), pack_access(issued.access)]
+    if issued.refresh is not None:
+        pairs += [F.REFRESH_GENERATION, issued.refresh.generation]
+        pairs += [F.REFRESH_END, issued.refresh.expires_at, F.REFRESH_WRAP, issued.refresh.wrap]
+    return pairs
+
+
+def view_fields(generation: int) -> tuple[str, ...]:
+    """What `peek` asks for; `read_view` takes the answer in this order."""
+    return (*_VIEW_FIELDS, access_field(generation))
+
+
+@_reads("grant")
+def read_view(grant_id: str, values: Sequence[bytes | None]) -> AccessView | None:
+    stored = {name.encode(): value for name, value in zip(_VIEW_FIELDS, values, strict=False) if value is not None}
+    access = values[len(_VIEW_FIELDS)]
+    if access is None or not stored:
+        return None
+    _check_schema("grant", stored)
+    return AccessView(
+        grant=_grant(grant_id, stored),
+        version=int(stored[b"v"]),
+        access=unpack_access(access),
+        upstream=_upstream(stored),
+    )
+
+
+@_reads("grant")
+def read_state(grant_id: str, stored: Fields) -> GrantState | None:
+    if not stored:
+        return None
+    _check_schema("grant", stored)
+    start = len(F.ACCESS)
+    prefix = F.ACCESS.encode()
+    return GrantState(
+        grant=_grant(grant_id, stored),
+        version=int(stored[F.VERSION.encode()]),
+        upstream=_upstream(stored),
+        code_wrap=stored.get(F.CODE_WRAP.encode()),
+        accesses={int(name[start:]): unpack_access(value) for name, value in stored.items() if name.startswith(prefix)},
+        refresh=_refresh(stored),
+    )
+
+
+def client_pairs(registration: Registration) -> Pairs:
+    document = {
+        "client_id": registration.client_id,
+        "pool_id": registration.pool_id,
+        "metadata": registration.metadata,
+        "created_at": registration.created_at,
+    }
+    return ["s", SCHEMA, "d", orjson.dumps(document), "b", registration.sealed_body, "u", registration.last_used_at]
+
+
+@_reads("client")
+def read_client(client_id: str, stored: Fields) -> Registration | None:
+    if not stored:
+        return None
+    _check_schema("client", stored)
+    document = orjson.loads(stored[b"d"])
+    if document["client_id"] != client_id:
+        raise ValueError("another client's entry")
+    return Registration(
+        client_id=client_id,
+        pool_id=document["pool_id"],
+        metadata=document["metadata"],
+        created_at=document["created_at"],
+        last_used_at=int(stored[b"u"]),
+        sealed_body=stored[b"b"],
+    )
+
+
+def _check_schema(kind: str, stored: Fields) -> None:
+    if stored.get(b"s") != SCHEMA.encode():
+        raise Unreadable(f"{kind}_schema")
+
+
+def _grant(grant_id: str, stored: Fields) -> Grant:
+    document: dict[str, Any] = orjson.loads(stored[F.DOCUMENT.encode()])
+    members = {name: document[name] for name in _IN_DOCUMENT}
+    members |= {name: stored[field.encode()].decode() for name, field in _IN_FIELDS.items()}
+    identity = {name: document["identity"][name] for name in _IDENTITY}
+    members["identity"] = Identity(**{**identity, "groups": tuple(identity["groups"])})
+    members["scopes"] = tuple(members["scopes"])
+    return Grant(id=grant_id, **members)
+
+
+def _upstream(stored: Fields) -> SealedUpstream:
+    return SealedUpstream(
+        sealed=stored[F.UPSTREAM.encode()],
+        expires_at=int(stored[F.UPSTREAM_END.encode()]),
+        refreshable=stored[F.UPSTREAM_REFRESHABLE.encode()] == b"1",
+        serial=int(stored[F.UPSTREAM_SERIAL.encode()]),
+        refused=F.UPSTREAM_REFUSED.encode() in stored,
+    )
+
+
+def _refresh(stored: Fields) -> Refresh | None:
+    generation = stored.get(F.REFRESH_GENERATION.encode())
+    if generation is None:
+        return None
+    return Refresh(int(generation), int(stored[F.REFRESH_END.encode()]), stored[F.REFRESH_WRAP.encode()])

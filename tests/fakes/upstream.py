@@ -1,0 +1,45 @@
+"""The far end of the use cases: an identity provider that answers what a test tells it to."""
+
+import asyncio
+from collections import deque
+
+from sidecar.records import Pool, UpstreamTokens
+from sidecar.upstream.base import SignIn, UpstreamError
+
+
+class ScriptedUpstream:
+    """`refresh` answers from a queue; a test may hold it back with `gate`."""
+
+    def __init__(self) -> None:
+        self.answers: deque[UpstreamTokens | UpstreamError] = deque()
+        self.refreshed: list[str] = []
+        self.revoked: list[UpstreamTokens] = []
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.retry_unknown = False
+        self.revocation = False
+
+    async def authorization_url(self, pool: Pool, *, redirect_uri: str, state: str, nonce: str, challenge: str) -> str:
+        return f"https://idp.example/authorize?state={state}"
+
+    async def sign_in(
+        self, pool: Pool, *, code: str, redirect_uri: str, verifier: str, nonce: str, iss: str | None
+    ) -> SignIn:
+        raise NotImplementedError
+
+    async def refresh(self, pool: Pool, refresh_token: str) -> UpstreamTokens:
+        self.refreshed.append(refresh_token)
+        await self.gate.wait()
+        answer = self.answers.popleft()
+        if isinstance(answer, UpstreamError):
+            raise answer
+        return answer
+
+    async def revoke(self, pool: Pool, tokens: UpstreamTokens) -> None:
+        self.revoked.append(tokens)
+
+    def revokes(self, pool: Pool) -> bool:
+        return self.revocation
+
+    def retries_unknown(self, pool: Pool) -> bool:
+        return self.retry_unknown
