@@ -112,7 +112,7 @@ class ClientIds:
             expected = self.secret(client_id)
         except (SealError, ValueError):
             return False
-        return hmac.compare_digest(expected.encode(), presented.encode(errors="surrogateescape"))
+        return hmac.compare_digest(expected.encode(), presented.encode(errors="surrogatepass"))
 
     def _derive(self, client_id: str, purpose: str) -> str:
         encoded = client_id.removeprefix(_STORED).removeprefix(_SELF)

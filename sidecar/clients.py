@@ -16,7 +16,8 @@ from sidecar.oauth.params import ClientCredentials
 from sidecar.oauth.redirects import host_of
 from sidecar.oauth.registration import RegistrationPolicy, VerifiedMetadata, verify
 from sidecar.records import Client, Pool
-from sidecar.store import base as store
+from sidecar.store.base import Clients as Registry
+from sidecar.store.base import Registration
 
 REGISTRY_SECONDS = 180 * 86400
 """Without use. Longer than any grant lives, so that what a grant names is still there."""
@@ -25,7 +26,7 @@ REGISTRY_SECONDS = 180 * 86400
 @dataclass(frozen=True, slots=True)
 class Clients:
     ids: ClientIds
-    store: store.Clients
+    store: Registry
     directory: Directory
     policy: RegistrationPolicy
     clock: Clock
@@ -53,11 +54,11 @@ class Clients:
             redirect_uris=metadata.redirect_uris,
             auth_method=metadata.auth_method,
             application_type=metadata.application_type,
-            refresh="refresh_token" in metadata.grant_types,
+            refresh=metadata.refresh,
             now=now,
         )
         document = metadata.document()
-        entry = store.Registration(sealed.client_id, pool.id, document, now, now, sealed.stored)
+        entry = Registration(sealed.client_id, pool.id, document, now, now, sealed.stored)
         await self.store.register(entry, REGISTRY_SECONDS)
         self.recorder(
             ClientRegistered(
@@ -74,11 +75,14 @@ class Clients:
         return self._answer(sealed.client_id, metadata, document, now)
 
     async def resolve(self, issuer: Issuer, pool: Pool, client_id: str) -> Client | None:
-        """The client of this id at this issuer and pool, or None. One read of the store, whatever the id is."""
+        """The client of this id at this issuer and pool, as policy sees it now, or None.
+
+        One read of the store, whatever the id is.
+        """
         client, _ = await self._find(issuer, pool, client_id)
         return client
 
-    async def authenticate(self, issuer: Issuer, pool: Pool, credentials: ClientCredentials, basic: bool) -> Client:
+    async def authenticate(self, issuer: Issuer, pool: Pool, credentials: ClientCredentials, *, basic: bool) -> Client:
         """The client that these credentials prove. Raises InvalidClient, the same for every reason.
 
         An unknown id costs what a known one with a wrong secret costs. `basic`: the caller used the Authorization
@@ -95,34 +99,37 @@ class Clients:
         await self._touch(client, entry)
         return client
 
-    async def _find(
-        self, issuer: Issuer, pool: Pool, client_id: str
-    ) -> tuple[Client | None, store.Registration | None]:
+    async def _find(self, issuer: Issuer, pool: Pool, client_id: str) -> tuple[Client | None, Registration | None]:
         # An id that cannot be ours costs the same read, under a name that nobody has.
         entry = await self.store.registered(client_id if _well_formed(client_id) else "-")
         client = self.ids.open(
             client_id, issuer=issuer.url, pool_id=pool.id, stored=entry.sealed_body if entry else b""
         )
-        if client is None:
+        # Policy may have changed since it registered: what is refused now is not its redirect URI any more.
+        allowed = tuple(uri for uri in client.redirect_uris if self.policy.allows(uri)) if client else ()
+        if client is None or not allowed:
             return None, None
-        if entry is None:
-            return client, None
-        return replace(client, name=_text(entry.metadata, "client_name"), uri=_text(entry.metadata, "client_uri")), entry
+        metadata = entry.metadata if entry else {}
+        name, uri = _text(metadata, "client_name"), _text(metadata, "client_uri")
+        return replace(client, redirect_uris=allowed, name=name, uri=uri), entry
 
-    async def _touch(self, client: Client, entry: store.Registration | None) -> None:
+    async def _touch(self, client: Client, entry: Registration | None) -> None:
         """Note the use; put back the entry of an id that the store has forgotten (the id speaks for itself)."""
         now = self.clock()
         if entry is not None:
             await self.store.used(client.id, now, REGISTRY_SECONDS)
             return
-        known = {"redirect_uris": list(client.redirect_uris), "token_endpoint_auth_method": client.auth_method}
-        rebuilt = store.Registration(client.id, client.pool_id, known, client.issued_at, now)
+        known: dict[str, object] = {
+            "redirect_uris": list(client.redirect_uris),
+            "token_endpoint_auth_method": client.auth_method,
+        }
+        rebuilt = Registration(client.id, client.pool_id, known, client.issued_at, now)
         await self.store.register(rebuilt, REGISTRY_SECONDS)
 
     def _answer(
         self, client_id: str, metadata: VerifiedMetadata, document: Mapping[str, object], now: int
     ) -> dict[str, object]:
-        answer = {"client_id": client_id, "client_id_issued_at": now, **document}
+        answer: dict[str, object] = {"client_id": client_id, "client_id_issued_at": now, **document}
         if metadata.auth_method != "none":
             # 0: it never expires (RFC 7591 3.2.1). Derived from the id, so nothing keeps it.
             answer |= {"client_secret": self.ids.secret(client_id), "client_secret_expires_at": 0}

@@ -53,6 +53,16 @@ class UnexpectedError(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StoreFault(Event):
+    """The store has something that we cannot read, or fewer copies of a write than were asked for."""
+
+    name: ClassVar[str] = "store_fault"
+    audit: ClassVar[bool] = False
+    reason: str
+    """From the store adapter's fixed set."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ClientRegistered(Event):
     name: ClassVar[str] = "client_registered"
     issuer: str

@@ -33,3 +33,6 @@ FOREIGN_IDENTITY = (
 LOG_PREFIX = "x-dcr-log-"
 LOG_FIELDS = ("client", "user", "grant", "server", "reference")
 """The check's answer carries `x-dcr-log-<field>`; Envoy makes access-log metadata of them and forwards none."""
+
+CHECK_SECRET = "x-dcr-check-secret"  # noqa: S105 - a header's name
+"""Envoy proves with it that a check is Envoy's own, when the check listener leaves the machine."""

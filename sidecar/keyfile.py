@@ -14,6 +14,7 @@ from sidecar.clock import Clock, Entropy
 from sidecar.sealing import KEY_BYTES, Key, Keyring, KeyState
 
 _LARGEST = 1 << 20
+_LARGEST_ID = 0xFFFF
 
 
 class KeyFileError(Exception):
@@ -69,7 +70,12 @@ def exposed(path: Path) -> bool:
 
 def _key(entry: Mapping[str, object]) -> Key:
     number, state, created_at, secret = entry["id"], entry["state"], entry.get("created_at", 0), entry["secret"]
-    if type(number) is not int or not 0 <= number <= 0xFFFF or type(created_at) is not int or type(secret) is not str:
+    if (
+        type(number) is not int
+        or not 0 <= number <= _LARGEST_ID
+        or type(created_at) is not int
+        or type(secret) is not str
+    ):
         raise ValueError("a member of a key has the wrong type")
     try:
         material = urlsafe_b64decode(secret + "=" * (-len(secret) % 4))

@@ -49,8 +49,8 @@ class Key:
 class Keyring:
     """All keys of this deployment.
 
-    Raises ValueError on construction unless exactly one key is active, ids are unique, and every key is 32 bytes that
-    no other key repeats.
+    Raises ValueError on construction unless exactly one key is active, ids are unique and in range, and every key is 32
+    bytes that no other key repeats.
     """
 
     def __init__(self, keys: tuple[Key, ...]) -> None:
@@ -59,6 +59,8 @@ class Keyring:
             raise ValueError("exactly one key must be active")
         if len({key.id for key in keys}) != len(keys):
             raise ValueError("two keys have the same id")
+        if any(not 0 <= key.id < 1 << 8 * _KEY_ID_BYTES for key in keys):
+            raise ValueError("a key's id must be 0 to 65535")
         if any(len(key.material) != KEY_BYTES or len(set(key.material)) < 8 for key in usable):  # noqa: PLR2004
             raise ValueError("a key must be 32 random bytes")
         if len({key.material for key in usable}) != len(usable):

@@ -1,8 +1,11 @@
 """`make run`: the whole thing on loopback with real parts, for trying out and for the end-to-end tests.
 
-    runner        starts the parts in order, prints `ready: …`, stops everything it started
+    runner        whether it can start here, and the exit code
+    live          while it runs: signals, `ready: …`, the log of each step
     stack         the parts themselves, as one async context: Envoy, the store, the sidecar, the MCP server, the IdP
     children      child processes that cannot outlive us
+    serving       applications on sockets inside this process
+    ports         free loopback ports
     folder        the data folder: who uses it, which secrets and settings lie in it
     narrator      events -> one readable line each
     idp           an OpenID provider without DCR (idp_state: what it knows)

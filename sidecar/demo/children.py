@@ -29,7 +29,7 @@ class ChildFailed(Exception):
 @contextlib.asynccontextmanager
 async def child(command: Sequence[str], *, folder: Path, log: Path) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run a command in `folder`; on exit ask it to stop, and make it when it does not."""
-    with log.open("ab") as output:
+    with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             *_tied(command),
             cwd=folder,

@@ -15,7 +15,6 @@ from pathlib import Path
 import yaml
 
 from sidecar.clock import Entropy
-from sidecar.demo.idp_state import write_private
 
 DEFAULT = Path("demo-data")
 _LONGEST_SOCKET = 100  # sun_path holds 104 bytes on macOS, 108 on Linux
@@ -43,6 +42,18 @@ class Folder:
         return self.path / "idp.json"
 
     @property
+    def ports(self) -> Path:
+        return self.path / "ports.json"
+
+    @property
+    def secret(self) -> Path:
+        return self.path / "idp-client-secret"
+
+    @property
+    def store(self) -> Path:
+        return self.path / "store"
+
+    @property
     def envoy(self) -> Path:
         return self.path / "envoy.json"
 
@@ -54,10 +65,9 @@ class Folder:
 
     def client_secret(self, entropy: Entropy) -> str:
         """The demo client's secret at the demo IdP; made once."""
-        file = self.path / "idp-client-secret"
-        if not file.exists():
-            write_private(file, urlsafe_b64encode(entropy(32)).rstrip(b"="))
-        return file.read_text("ascii")
+        if not self.secret.exists():
+            write_private(self.secret, urlsafe_b64encode(entropy(32)).rstrip(b"="))
+        return self.secret.read_text("ascii")
 
     def write_settings(self, tree: dict[str, object]) -> None:
         write_private(self.settings, (_HEAD + yaml.safe_dump(tree, sort_keys=False)).encode())
@@ -67,7 +77,7 @@ class Folder:
 def opened(path: Path) -> Iterator[Folder]:
     """The folder, ours alone until the end. Raises CannotStart."""
     folder = Folder(path.resolve())
-    if len(os.fsencode(folder.socket("oauth"))) > _LONGEST_SOCKET:
+    if len(os.fsencode(folder.store / "valkey.sock")) > _LONGEST_SOCKET:
         raise CannotStart(f"the path {folder.path} is too long for UNIX sockets; name a shorter one with --data")
     try:
         for part in (folder.path, folder.path / "logs", folder.path / "run"):
@@ -83,3 +93,14 @@ def opened(path: Path) -> Iterator[Folder]:
         except OSError as error:
             raise CannotStart(f"another demo is using {folder.path}; name another folder with --data") from error
         yield folder
+
+
+def write_private(file: Path, content: bytes) -> None:
+    """Replace a file in one step, readable by its owner only from the first byte on."""
+    fresh = file.with_name(file.name + ".new")
+    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "wb") as handle:
+        handle.write(content)
+        handle.flush()
+        os.fsync(handle.fileno())
+    fresh.replace(file)

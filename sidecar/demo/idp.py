@@ -156,7 +156,7 @@ class Idp:
             jwt.JWTClaimsRegistry(now=self.state.clock).validate(decoded.claims)
         except (JoseError, ValueError):
             raise Refused("invalid_token", 401) from None
-        person = next((person for person in PEOPLE.values() if person.subject == decoded.claims["sub"]), None)
+        person = PEOPLE.get(decoded.claims["sub"])
         if decoded.header.get("typ") != "at+jwt" or person is None:
             raise Refused("invalid_token", 401)
         return web.json_response(_profile(person), headers=_NO_STORE)
@@ -230,7 +230,7 @@ class Idp:
 
     def _sign(self, person: Person, kind: str, claims: Mapping[str, Any]) -> str:
         now = self.state.clock()
-        times = {"iss": self.issuer, "sub": person.subject, "iat": now, "exp": now + self.access_seconds}
+        times = {"iss": self.issuer, "sub": person.login, "iat": now, "exp": now + self.access_seconds}
         header = {"alg": ALGORITHM, "kid": self.state.key.kid, "typ": kind}
         return jwt.encode(header, {**times, **claims}, KeySet([self.state.key]), algorithms=[ALGORITHM])
 
@@ -245,7 +245,7 @@ def _protocol_error(fields: Mapping[str, str]) -> str:
 
 def _profile(person: Person) -> dict[str, Any]:
     return {
-        "sub": person.subject,
+        "sub": person.login,
         "name": person.name,
         "email": person.email,
         "email_verified": True,

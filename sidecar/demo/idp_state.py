@@ -5,7 +5,6 @@ restart. Owns no HTTP. For demonstration only: there are no passwords.
 """
 
 import hashlib
-import os
 from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,6 +13,7 @@ import orjson
 from joserfc.jwk import ECKey
 
 from sidecar.clock import Clock, Entropy
+from sidecar.demo.folder import write_private
 
 CODE_SECONDS = 60
 
@@ -21,12 +21,9 @@ CODE_SECONDS = 60
 @dataclass(frozen=True, slots=True)
 class Person:
     login: str
+    """Also the `sub` of its tokens."""
     name: str
     groups: tuple[str, ...]
-
-    @property
-    def subject(self) -> str:
-        return f"demo-{self.login}"
 
     @property
     def email(self) -> str:
@@ -105,17 +102,6 @@ class IdpState:
     def _save(self) -> None:
         refresh = {digest: {"login": entry.login, "scope": entry.scope} for digest, entry in self._refresh.items()}
         write_private(self.file, orjson.dumps({"key": self.key.as_dict(private=True), "refresh": refresh}))
-
-
-def write_private(file: Path, content: bytes) -> None:
-    """Replace a file in one step, readable by its owner only from the first byte on."""
-    fresh = file.with_name(file.name + ".new")
-    descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "wb") as handle:
-        handle.write(content)
-        handle.flush()
-        os.fsync(handle.fileno())
-    fresh.replace(file)
 
 
 def _digest(token: str) -> str:

@@ -9,13 +9,11 @@ import asyncio
 import hashlib
 import json
 from base64 import urlsafe_b64decode
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx2
-import uvicorn
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
@@ -23,8 +21,6 @@ from mcp.server.auth.middleware.auth_context import get_access_token
 from mcp.server.auth.provider import AccessToken
 from mcp.server.auth.settings import AuthSettings
 from mcp.server.mcpserver import Context, MCPServer
-from mcp.server.transport_security import TransportSecuritySettings
-from pydantic import AnyHttpUrl
 from starlette.applications import Starlette
 
 from sidecar.clock import Clock
@@ -92,23 +88,16 @@ def demo_app(*, public_url: str, idp_issuer: str, audience: str, clock: Clock) -
         "demo",
         instructions="A demonstration server. `whoami` tells who you are to it; `count` streams progress.",
         token_verifier=IdpTokens(idp_issuer, audience, clock),
-        auth=AuthSettings(
-            issuer_url=AnyHttpUrl(idp_issuer),
-            resource_server_url=AnyHttpUrl(public_url),
-            validate_token_resource=False,  # the verifier checks the audience
+        # Strings, so that the SDK keeps them byte for byte; the verifier checks the audience itself.
+        auth=AuthSettings.model_validate(
+            {"issuer_url": idp_issuer, "resource_server_url": public_url, "validate_token_resource": False}
         ),
         log_level="WARNING",
     )
     server.tool()(whoami)
     server.tool()(count)
-    authority = AnyHttpUrl(public_url)
-    return server.streamable_http_app(
-        streamable_http_path=authority.path or "/mcp",
-        transport_security=TransportSecuritySettings(
-            allowed_hosts=[f"{authority.host}:{authority.port}"],
-            allowed_origins=[f"{authority.scheme}://{authority.host}:{authority.port}"],
-        ),
-    )
+    # `host` as such servers have it: the SDK then guards against DNS rebinding and knows loopback names only.
+    return server.streamable_http_app(streamable_http_path=urlsplit(public_url).path, host="127.0.0.1")
 
 
 async def whoami(ctx: Context) -> dict[str, Any]:
@@ -133,11 +122,3 @@ async def count(ctx: Context, to: int = 5, seconds: float = 0.2) -> str:
         await ctx.report_progress(number, to, f"{number} of {to}")
         await asyncio.sleep(seconds)
     return f"counted to {to}"
-
-
-class QuietServer(uvicorn.Server):
-    """uvicorn without its signal handlers: the runner owns the signals."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield

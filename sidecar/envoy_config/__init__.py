@@ -17,7 +17,7 @@ and no environment; the decision itself is the check's, this only makes sure tha
 
 from sidecar.envoy_config.bootstrap import bootstrap, fragment
 from sidecar.envoy_config.comments import COMMENTS
-from sidecar.envoy_config.plan import Address, EnvoyPlan
+from sidecar.envoy_config.plan import Address, EnvoyPlan, plan_from
 from sidecar.envoy_config.text import dump_yaml
 
-__all__ = ["COMMENTS", "Address", "EnvoyPlan", "bootstrap", "dump_yaml", "fragment"]
+__all__ = ["COMMENTS", "Address", "EnvoyPlan", "bootstrap", "dump_yaml", "fragment", "plan_from"]

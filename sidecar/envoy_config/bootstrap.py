@@ -27,10 +27,10 @@ def fragment(plan: EnvoyPlan) -> Doc:
     then guards every virtual host of that connection manager: its own public ones opt out, one by one.
     """
     return {
-        "clusters": clusters(plan),
         "http_connection_manager": connection_manager(plan),
         "http_filters": http_filters(plan)[:-1],
         "virtual_hosts": virtual_hosts(plan),
+        "clusters": clusters(plan),
     }
 
 

@@ -1,9 +1,8 @@
 """Upstream clusters: our two listeners, and one per distinct origin. Owns no routing."""
 
-import ipaddress
 from urllib.parse import urlsplit
 
-from sidecar.envoy_config.plan import Address, EnvoyPlan
+from sidecar.envoy_config.plan import Address, EnvoyPlan, is_ip
 from sidecar.envoy_config.typed import Doc, seconds, typed
 
 OAUTH = "dcr-sidecar.oauth"
@@ -55,7 +54,7 @@ def _origin(url: str, plan: EnvoyPlan) -> Doc:
 def _cluster(name: str, address: Address, *, connect_seconds: float, idle_seconds: float) -> Doc:
     return {
         "name": name,
-        "type": "STATIC" if address.path or _is_ip(address.host) else "STRICT_DNS",
+        **_discovery(address),
         "connect_timeout": seconds(connect_seconds),
         "per_connection_buffer_limit_bytes": _BUFFER,
         "load_assignment": {
@@ -72,9 +71,16 @@ def _cluster(name: str, address: Address, *, connect_seconds: float, idle_second
     }
 
 
+def _discovery(address: Address) -> Doc:
+    """A name may stand for an IPv6 and an IPv4 address of which one answers: LOGICAL_DNS tries both (RFC 8305)."""
+    if address.unix or is_ip(address.host):
+        return {"type": "STATIC"}
+    return {"type": "LOGICAL_DNS", "dns_lookup_family": "ALL"}
+
+
 def socket_address(address: Address) -> Doc:
-    if address.path:
-        return {"pipe": {"path": address.path}}
+    if address.unix:
+        return {"pipe": {"path": address.unix}}
     return {"socket_address": {"address": address.host, "port_value": address.port}}
 
 
@@ -86,7 +92,7 @@ def _breakers(*, connections: int, requests: int) -> Doc:
 
 def _verified_tls(host: str, ca_file: str) -> Doc:
     name = {"exact": host}
-    kind = "IP_ADDRESS" if _is_ip(host) else "DNS"
+    kind = "IP_ADDRESS" if is_ip(host) else "DNS"
     context = {
         "tls_params": {"tls_minimum_protocol_version": "TLSv1_2"},
         "validation_context": {
@@ -95,14 +101,6 @@ def _verified_tls(host: str, ca_file: str) -> Doc:
             "match_typed_subject_alt_names": [{"san_type": kind, "matcher": name}],
         },
     }
-    fields = {"common_tls_context": context, **({} if _is_ip(host) else {"sni": host})}
+    fields = {"common_tls_context": context, **({} if is_ip(host) else {"sni": host})}
     message = "extensions.transport_sockets.tls.v3.UpstreamTlsContext"
     return {"name": "envoy.transport_sockets.tls", "typed_config": typed(message, **fields)}
-
-
-def _is_ip(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -105,9 +105,9 @@ def _ext_authz(plan: EnvoyPlan) -> Doc:
 
 
 def _authorization_request(plan: EnvoyPlan) -> Doc:
-    if not plan.check_secret_header:
+    if not plan.check_secret:
         return {}
-    secret = {"key": plan.check_secret_header, "value": f"%ENVIRONMENT({plan.check_secret_env})%"}
+    secret = {"key": headers.CHECK_SECRET, "value": f"%ENVIRONMENT({plan.check_secret_env})%"}
     return {"authorization_request": {"headers_to_add": [secret]}}
 
 

@@ -100,8 +100,9 @@ def _access_log() -> Doc:
     fields = {
         "time": "%START_TIME%",
         "method": "%REQ(:METHOD)%",
-        "authority": "%REQ(:AUTHORITY):256%",
+        "authority": "%REQ(X-FORWARDED-HOST?:AUTHORITY):256%",  # the latter is the origin's once rewritten
         "path": "%PATH(NQ:PATH):512%",
+        "protocol": "%PROTOCOL%",
         "status": "%RESPONSE_CODE%",
         "flags": "%RESPONSE_FLAGS%",
         "details": "%RESPONSE_CODE_DETAILS%",

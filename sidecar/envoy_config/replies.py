@@ -20,10 +20,12 @@ _STATUSES: Mapping[int, tuple[str, str]] = {
     426: ("invalid_request", "This protocol is not supported."),
     431: ("invalid_request", "The request headers are too large."),
     500: ("server_error", "The server could not answer."),
+    501: ("invalid_request", "This transfer coding is not supported."),
 }
 _UNAVAILABLE = ("temporarily_unavailable", "The server cannot answer right now. Try again.")
 
-# The check adds CORS headers to what it allowed. These are for answers that it had no say in: fixed text, no credentials.
+# The check adds CORS headers to what it allowed; these are for answers that it had no say in. Fixed text, no
+# credentials, so anybody's script may read it.
 _READABLE = [
     overwrite("access-control-allow-origin", "*"),
     overwrite("access-control-expose-headers", "retry-after"),
@@ -58,10 +60,13 @@ def _denied() -> Doc:
 
 
 def _undecided() -> Doc:
-    """Whether the check has not allowed this request: its allow always names the server."""
-    value = {"string_match": {"safe_regex": {"regex": ".+"}}}
-    named = {"filter": EXT_AUTHZ, "path": [{"key": f"{headers.LOG_PREFIX}server"}], "value": value, "invert": True}
-    return {"metadata_filter": {"matcher": named, "match_if_key_not_found": True}}
+    """Whether the check has not allowed this request: its allow always names the server.
+
+    Envoy's filter knows `invert` but does not look at it, so: absent, or empty.
+    """
+    server = [{"key": f"{headers.LOG_PREFIX}server"}]
+    matcher = {"filter": EXT_AUTHZ, "path": server, "value": {"string_match": {"exact": ""}}}
+    return {"metadata_filter": {"matcher": matcher, "match_if_key_not_found": True}}
 
 
 def _not_a_page() -> Doc:

@@ -5,6 +5,7 @@ Owns which cluster a request goes to and whether the check is asked. `typed.NO_C
 
 import json
 from collections.abc import Iterable
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 from sidecar import headers
@@ -21,6 +22,12 @@ _DOCUMENTS = ("oauth-protected-resource", "oauth-authorization-server", "openid-
 
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 """TRACE would echo the injected credential; nothing else is part of HTTP as MCP and OAuth use it."""
+
+_OCTET = "%(0[1-9a-f]|2[0-46-9a-d]|5[0-9abd-f]|[1346-9a-f][0-9a-f])"  # not NUL, %, dot, slash or backslash
+_SEGMENT = rf"([a-z0-9._~!$&'()*+,=:@-]|{_OCTET})+"
+PLAIN_TARGET = rf"(?i)(/{_SEGMENT})*/?(\?[!-~]*)?"
+"""A path that every parser on the way reads alike: the check's own rule, for the routes that it is not asked about.
+An allow-list, since a pattern of bad paths would have to foresee them; dot segments are gone by now."""
 
 CORS_RESPONSE = tuple(
     f"access-control-{name}"
@@ -63,9 +70,10 @@ def _host(plan: EnvoyPlan, authority: str, domains: list[str]) -> Doc:
         "name": f"dcr-sidecar {authority}",
         "domains": domains,
         "routes": [
-            _bad_method(),
+            _refuse(":method", "|".join(METHODS), 405, "This method is not supported."),
+            _refuse(":path", PLAIN_TARGET, 400, "This path can be read in more than one way."),
             *(route for issuer in issuers for route in _issuer(issuer)),
-            *(route for server in relayed for route in _relayed_documents(server, alone=alone)),
+            *(route for server in relayed for route in _relayed_documents(server, alone=alone, shared=bool(issuers))),
             *_well_known(server.path for server in servers if not is_relayed(server)),
             *(_mcp(server, plan, shared=bool(issuers)) for server in servers),
             _not_found(),
@@ -99,10 +107,14 @@ def _oauth(match: Doc) -> Doc:
     }
 
 
-def _relayed_documents(server: Server, *, alone: bool) -> Iterable[Doc]:
+def _relayed_documents(server: Server, *, alone: bool, shared: bool) -> Iterable[Doc]:
     """The origin's own metadata, untouched; its own endpoints too when nobody else lives on this authority."""
-    route = {"name": f"relay {server.name}", "route": _forward(server, timeout=_OAUTH_SECONDS), **_unchecked()}
-    route["request_headers_to_remove"] = [headers.SOURCE]
+    route = {
+        "name": f"relay {server.name}",
+        "route": _forward(server, timeout=_OAUTH_SECONDS),
+        **_hygiene(guarded=False, shared=shared),
+        **_unchecked(),
+    }
     for document in _DOCUMENTS:
         yield {"match": _below(f"{WELL_KNOWN}{document}{server.path}"), **route}
     if alone:
@@ -118,27 +130,35 @@ def _mcp(server: Server, plan: EnvoyPlan, *, shared: bool) -> Doc:
     # The route's timeout would count the whole response, so a stream needs it off; these two end it instead.
     action["idle_timeout"] = seconds(plan.stream_seconds)
     action["max_stream_duration"] = {"max_stream_duration": seconds(plan.stream_seconds)}
-    # Our cookies live on the issuer's authority: an MCP server there neither reads nor plants them. The check has
-    # judged Origin and answers CORS, so the origin server is spoken to as by a client that is no browser.
-    guarded = not relayed
-    request = [headers.SOURCE, *(["origin"] if guarded else []), *(["cookie"] if guarded or shared else [])]
-    response = [
-        *(["www-authenticate", *CORS_RESPONSE] if guarded else []),
-        *(["set-cookie"] if guarded or shared else []),
-    ]
     return {
         "match": _below(server.path),
         "name": f"{'relay' if relayed else 'mcp'} {server.name}",
         "route": action,
-        "request_headers_to_remove": request,
-        **({"response_headers_to_remove": response} if response else {}),
+        **_hygiene(guarded=not relayed, shared=shared),
         **(_unchecked() if relayed else {}),
     }
 
 
+def _hygiene(*, guarded: bool, shared: bool) -> Doc:
+    """What does not pass between client and origin.
+
+    Our cookies live on the issuer's authority: a server that shares it neither reads nor plants any. The check has
+    judged Origin, answers CORS and challenges, so a guarded server is spoken to as by a client that is no browser.
+    """
+    request, response = [headers.SOURCE], []
+    if guarded:
+        request.append("origin")
+        response += ["www-authenticate", *CORS_RESPONSE]
+    if guarded or shared:
+        request.append("cookie")
+        response.append("set-cookie")
+    return {"request_headers_to_remove": request, **({"response_headers_to_remove": response} if response else {})}
+
+
 def _forward(server: Server, *, timeout: float) -> Doc:
-    """To the origin by its own name: a server that defends against DNS rebinding knows no other. X-Forwarded-Host
-    tells the public one.
+    """To the origin by its own name, the only one that a server with DNS-rebinding protection is sure to know.
+
+    X-Forwarded-Host carries the public name.
     """
     return {
         "cluster": origin_cluster(server.origin),
@@ -153,12 +173,12 @@ def _below(path: str) -> Doc:
     return {"path_separated_prefix": path} if path else {"prefix": "/"}
 
 
-def _bad_method() -> Doc:
-    allowed = {"safe_regex": {"regex": "|".join(METHODS)}}
-    method = {"name": ":method", "string_match": allowed, "invert_match": True}
-    route = _answer(405, "invalid_request", "This method is not supported.")
-    route["match"]["headers"] = [method]
-    route["response_headers_to_add"].append(overwrite("allow", ", ".join(METHODS)))
+def _refuse(header: str, unless: str, status: int, text: str) -> Doc:
+    route = _answer(status, "invalid_request", text)
+    value = {"safe_regex": {"regex": unless}}
+    route["match"]["headers"] = [{"name": header, "string_match": value, "invert_match": True}]
+    if status == HTTPStatus.METHOD_NOT_ALLOWED:
+        route["response_headers_to_add"].append(overwrite("allow", ", ".join(METHODS)))
     return {**route, **_unchecked()}
 
 

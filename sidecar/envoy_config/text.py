@@ -5,10 +5,12 @@ PyYAML writes no comments; this writes the few shapes that the documents have, s
 
 import json
 import re
+import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 _PLAIN = re.compile(r"[A-Za-z/][A-Za-z0-9_./-]*")
+_WIDTH = 110
 _NOT_STRINGS = frozenset({"true", "false", "null", "yes", "no", "on", "off", "y", "n"})
 
 
@@ -22,8 +24,13 @@ def dump_yaml(document: Mapping[str, Any], comments: Mapping[str, str] | None = 
 def _mapping(value: Mapping[str, Any], indent: str, path: str, pending: dict[str, str]) -> Iterator[str]:
     for key, entry in value.items():
         here = f"{path}.{key}"
-        for line in _comment(here, pending):
-            yield f"{indent}# {line}".rstrip()
+        yield from textwrap.wrap(
+            _comment(here, pending),
+            width=max(60, _WIDTH - len(indent)) + len(indent),
+            initial_indent=f"{indent}# ",
+            subsequent_indent=f"{indent}# ",
+            break_on_hyphens=False,
+        )
         yield from _entry(f"{indent}{_scalar(key)}:", entry, indent + "  ", here, pending)
 
 
@@ -50,15 +57,17 @@ def _item(value: Any, indent: str, path: str, pending: dict[str, str]) -> Iterat
         yield f"{indent}- {_scalar(value)}"
 
 
-def _comment(path: str, pending: dict[str, str]) -> list[str]:
+def _comment(path: str, pending: dict[str, str]) -> str:
     for key in pending:
         if path.endswith(f".{key}"):
-            return pending.pop(key).splitlines()
-    return []
+            return pending.pop(key)
+    return ""
 
 
 def _scalar(value: Any) -> str:
     """JSON, which is YAML too, except for strings that read the same without quotes."""
     if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _NOT_STRINGS:
         return value
+    if isinstance(value, str) and '"' in value and "'" not in value and value.isprintable():
+        return f"'{value}'"
     return json.dumps(value, ensure_ascii=False)

@@ -30,8 +30,8 @@ class Minting:
         access_until = min(now + self.lifetimes.access, grant.expires_at)
         access = self.codec.mint(Kind.ACCESS, grant.id, generation)
         refresh_text, refresh_part = "", None
-        # A refresh token that dies with the access token is of no use (design 9: upstream that cannot be renewed).
-        if grant.refreshable and grant.expires_at > access_until:
+        # A first refresh token that dies with its access token is of no use (an upstream that cannot be renewed).
+        if grant.refreshable and (grant.expires_at > access_until or state.refresh is not None):
             refresh = self.codec.mint(Kind.REFRESH, grant.id, generation)
             refresh_text = self.codec.encode(refresh)
             refresh_part = Refresh(

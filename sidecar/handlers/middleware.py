@@ -43,6 +43,8 @@ ErrorPage = Callable[[OAuthError, str], web.StreamResponse]
 ISSUER = web.RequestKey("issuer", Issuer)
 POOL = web.RequestKey("pool", Pool)
 
+FORM = "application/x-www-form-urlencoded"
+JSON = "application/json"
 BODY_LIMIT = 64 * 1024
 FORM = "application/x-www-form-urlencoded"
 _BODY_SECONDS = 10
@@ -94,6 +96,8 @@ def at_issuer(directory: Directory, issuer_path: str, handler: Handler) -> Handl
         pool = directory.pool_of(issuer)
         if pool is None:
             raise NotFound(reason="the issuer has no pool")
+        if len(request.headers.getall(hdrs.AUTHORIZATION, [])) > 1:
+            raise InvalidRequest(reason="more than one Authorization header")
         request[ISSUER], request[POOL] = issuer, pool
         return await handler(request)
 
@@ -223,6 +227,7 @@ class Edge:
 
     def _dress(self, request: web.Request, response: web.StreamResponse, drawn: str) -> None:
         response.headers["X-Content-Type-Options"] = "nosniff"
+        response.headers[hdrs.SERVER] = "dcr-sidecar"  # instead of library versions
         # A handler may know better: the sign-in's own reference, or the id that Envoy gave a checked request.
         reference = events.reference.get()
         response.headers[headers.REFERENCE] = reference if _REFERENCE.fullmatch(reference) else drawn

@@ -4,9 +4,9 @@ import re
 from collections.abc import Sequence
 from urllib.parse import quote
 
-# RFC 6749 3.3. Clients read challenges with unanchored regular expressions, so nothing that could end a quoted string
-# or look like another parameter may stand inside one.
-_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x3c\x3e-\x5b\x5d-\x7e]+")
+_SCOPE_TOKEN = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")  # RFC 6749 3.3
+# Clients read challenges with unanchored regular expressions, so nothing that could end a quoted string or look like
+# another parameter may stand inside a text.
 _UNSAFE = re.compile(r'[^\x20-\x7e]|["\\=]')
 _URL_SAFE = ":/?#[]@!$&'()*+,;=~%"
 
@@ -24,11 +24,11 @@ def bearer_challenge(
     that the same request gets the same set again. `offline_access` is no scope of a resource and is left out.
     """
     members = [("resource_metadata", quote(resource_metadata, safe=_URL_SAFE))]
-    tokens = [token for token in scope if token != "offline_access" and _SCOPE_TOKEN.fullmatch(token)]
+    wanted = [name for name in scope if name != "offline_access" and _SCOPE_TOKEN.fullmatch(name)]
     if error:
         members.append(("error", _UNSAFE.sub(" ", error)))
         if description:
             members.append(("error_description", _UNSAFE.sub(" ", description)))
-    if tokens:
-        members.append(("scope", " ".join(tokens)))
+    if wanted:
+        members.append(("scope", " ".join(wanted)))
     return "Bearer " + ", ".join(f'{name}="{value}"' for name, value in members)

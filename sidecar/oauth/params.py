@@ -173,7 +173,7 @@ def refuse_secrets_in_query(raw_query: str | bytes) -> None:
 
 
 def _bytes(raw: str | bytes) -> bytes:
-    """aiohttp hands undecodable bytes on as lone surrogates; back to bytes, so that decoding can refuse them."""
+    """The server hands undecodable bytes on as lone surrogates; back to bytes, so that decoding can refuse them."""
     try:
         return raw if isinstance(raw, bytes) else raw.encode(errors="surrogateescape")
     except UnicodeEncodeError:

@@ -1,4 +1,4 @@
-"""Proof Key for Code Exchange, S256 only (RFC 7636). Owns no comparison: the store compares challenges in its script."""
+"""Proof Key for Code Exchange, S256 only (RFC 7636). Owns no comparison: that is part of the store's script."""
 
 import re
 from base64 import urlsafe_b64encode

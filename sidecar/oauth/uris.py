@@ -45,6 +45,8 @@ def parse(text: str) -> Uri | None:
     if found is None:
         return None
     scheme, authority, rest = found.groups()
+    if _has_dot_segment(rest):
+        return None
     if authority is None:
         # `https:path` would be read as `https://path` by browsers.
         return None if scheme in {"http", "https"} or not rest else Uri(scheme, None, "", None, rest)
@@ -55,6 +57,12 @@ def parse(text: str) -> Uri | None:
     if scheme in {"http", "https"} and host not in LOOPBACK and not _public_name(host.lower()):
         return None
     return Uri(scheme, authority, host, port, rest)
+
+
+def _has_dot_segment(rest: str) -> bool:
+    """Browsers resolve these before they follow a URI, so it would lead elsewhere than it says."""
+    path = rest.partition("?")[0].lower().replace("%2e", ".")
+    return not {".", ".."}.isdisjoint(path.split("/"))
 
 
 def _public_name(host: str) -> bool:

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from sidecar.settings.errors import Problem, SettingsError
 from sidecar.settings.messages import validate
-from sidecar.settings.model import Bind, EnvoySettings, Listeners, LogSettings, Settings, StoreSettings
-from sidecar.settings.resolve import resolve
+from sidecar.settings.model import Bind, EnvoySettings, Listeners, LogSettings, Outline, Settings, StoreSettings
+from sidecar.settings.resolve import outline, resolve
 from sidecar.settings.schema import json_schema
 from sidecar.settings.sources import overlay, read
 
@@ -25,22 +25,34 @@ __all__ = [
     "EnvoySettings",
     "Listeners",
     "LogSettings",
+    "Outline",
     "Problem",
     "Settings",
     "SettingsError",
     "StoreSettings",
     "json_schema",
     "load",
+    "load_outline",
     "parse",
 ]
 
 
+def load_outline(path: Path | None, environ: Mapping[str, str]) -> Outline:
+    """As `load`, without reading any secret: for `envoy-config`. Raises SettingsError."""
+    tree, base = _tree(path, environ)
+    return outline(validate(tree), base)
+
+
 def load(path: Path | None, environ: Mapping[str, str]) -> Settings:
     """The file, if any, with the environment over it. Raises SettingsError, which names every key and its fix."""
-    tree = overlay(read(path) if path else {}, environ)
-    return parse(tree, base=(path.parent if path else Path()).resolve())
+    tree, base = _tree(path, environ)
+    return parse(tree, base=base)
 
 
 def parse(tree: Mapping[str, object], *, base: Path) -> Settings:
     """From what a YAML file would hold; relative paths in it start at `base`. Raises SettingsError."""
     return resolve(validate(tree), base)
+
+
+def _tree(path: Path | None, environ: Mapping[str, str]) -> tuple[Mapping[str, object], Path]:
+    return overlay(read(path) if path else {}, environ), (path.parent if path else Path()).resolve()

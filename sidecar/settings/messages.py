@@ -1,4 +1,4 @@
-"""What pydantic found, said so that it can be mended: the key as in the file, and the fix. Values are never repeated."""
+"""What pydantic found, said so that it can be mended: the key as in the file, and the fix. No value is repeated."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -65,8 +65,6 @@ def _text(error: ErrorDetails) -> str:
         return _NOT_AVAILABLE[str(path[-1]), value]
     if kind == "extra_forbidden":
         return _unknown(path)
-    if kind == "too_short":
-        return "needs at least one entry"
     if kind == "literal_error":
         return f"must be {error['ctx']['expected'].replace(chr(39), '`')}"
     return _PLAIN.get(kind) or error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")

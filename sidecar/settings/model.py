@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from sidecar.directory import Directory
-from sidecar.oauth.registration import RegistrationPolicy
+from sidecar.oauth.policy import RegistrationPolicy
 from sidecar.records import Lifetimes
 from sidecar.sealing import Keyring
 
@@ -76,6 +76,15 @@ class EnvoySettings:
     tls_cert_file: str = ""
     tls_key_file: str = ""
     stream_seconds: int = 3600
+
+
+@dataclass(frozen=True, slots=True)
+class Outline:
+    """The part that is no secret and reads none. A secret that is configured is a placeholder here."""
+
+    directory: Directory
+    listeners: Listeners
+    envoy: EnvoySettings
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,27 +3,39 @@
 Each function takes what it judges and reports to one list, so that everything wrong is told at once.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 from pydantic import SecretStr
 
 from sidecar import keyfile
-from sidecar.directory import Directory
-from sidecar.oauth.registration import RegistrationPolicy
+from sidecar.oauth.policy import KNOWN_SCHEMES, RegistrationPolicy
 from sidecar.records import Lifetimes, Pool
 from sidecar.sealing import Keyring
 from sidecar.settings import urls
 from sidecar.settings.errors import Problem, SettingsError
-from sidecar.settings.model import Bind, EnvoySettings, Listeners, LogSettings, Settings, StoreSettings
+from sidecar.settings.model import Bind, EnvoySettings, Listeners, LogSettings, Outline, Settings, StoreSettings
 from sidecar.settings.pools import resolve_pools
-from sidecar.settings.schema import Configuration, EnvoySection, ListenersSection
+from sidecar.settings.schema import Configuration, EnvoySection, ListenersSection, RedirectsSection
 from sidecar.settings.secret_files import Secrets
 from sidecar.settings.servers import resolve_servers
 
 _STORE_SCHEMES = ("redis://", "rediss://", "redis+sentinel://", "redis+cluster://", "embedded:")
 _TOKEN_LENGTH = 32
+_TOKEN_VARIETY = 8
+
+
+def outline(raw: Configuration, base: Path) -> Outline:
+    """What Envoy's configuration depends on; reads no secret. Raises SettingsError."""
+    problems: list[Problem] = []
+    secrets = Secrets(base, problems, withheld=True)
+    directory = resolve_servers(raw.servers, resolve_pools(raw.pools, secrets), problems, [])
+    listeners = _listeners(raw.listeners, secrets, problems)
+    envoy = _envoy(raw.envoy, base, problems, default_stream=raw.lifetimes.access)
+    if problems:
+        raise SettingsError(problems)
+    return Outline(directory, listeners, envoy)
 
 
 def resolve(raw: Configuration, base: Path) -> Settings:
@@ -32,13 +44,16 @@ def resolve(raw: Configuration, base: Path) -> Settings:
     warnings: list[str] = []
     secrets = Secrets(base, problems)
     keyring = _keyring(base / raw.keys.file, problems, warnings)
-    pools = resolve_pools(raw.pools, secrets, problems)
+    pools = resolve_pools(raw.pools, secrets)
     directory = resolve_servers(raw.servers, pools, problems, warnings)
     listeners = _listeners(raw.listeners, secrets, problems)
     admin_token = _shared_secret("admin.token", raw.admin.token, raw.admin.token_file, secrets)
+    if admin_token:
+        warnings.append("admin: the admin API is not offered yet, so its listener stays closed")
     store = _store(raw, base, secrets, problems)
     envoy = _envoy(raw.envoy, base, problems, default_stream=raw.lifetimes.access)
     _distinct(admin_token, listeners.check_secret, pools, problems)
+    registration = _registration(raw.registration.redirects, problems)
     if problems or keyring is None:
         raise SettingsError(problems)
     return Settings(
@@ -46,7 +61,7 @@ def resolve(raw: Configuration, base: Path) -> Settings:
         keyring=keyring,
         directory=directory,
         store=store,
-        registration=_registration(raw, directory),
+        registration=registration,
         dcr=raw.registration.dcr,
         lifetimes=Lifetimes(**raw.lifetimes.model_dump()),
         log=LogSettings(raw.log.format, raw.log.level),
@@ -70,11 +85,19 @@ def _keyring(path: Path, problems: list[Problem], warnings: list[str]) -> Keyrin
 def _shared_secret(key: str, value: SecretStr | None, file: str, secrets: Secrets) -> str:
     """A secret that we choose, so it has no excuse to be guessable."""
     found = secrets.read(key, value, file)
-    if found and (len(found) < _TOKEN_LENGTH or len(set(found)) < 8 or not found.isascii() or " " in found):  # noqa: PLR2004
-        secrets.problems.append(
-            Problem(key, f"must be {_TOKEN_LENGTH} random characters or more; make it with `openssl rand -hex 32`")
-        )
+    if found and not secrets.withheld and not _unguessable(found):
+        text = f"must be {_TOKEN_LENGTH} random characters or more; make it with `openssl rand -hex 32`"
+        secrets.problems.append(Problem(key, text))
     return found
+
+
+def _unguessable(secret: str) -> bool:
+    """It travels in a header, and the likes of 32 equal characters are no secret."""
+    return (
+        len(secret) >= _TOKEN_LENGTH
+        and len(set(secret)) >= _TOKEN_VARIETY
+        and re.fullmatch(r"[!-~]+", secret) is not None
+    )
 
 
 def _listeners(raw: ListenersSection, secrets: Secrets, problems: list[Problem]) -> Listeners:
@@ -102,7 +125,7 @@ def _distinct_listeners(binds: tuple[Bind, ...], problems: list[Problem]) -> Non
 
 def _store(raw: Configuration, base: Path, secrets: Secrets, problems: list[Problem]) -> StoreSettings:
     url = secrets.read("store.url", raw.store.url, raw.store.url_file)
-    if not url and (raw.store.url is None and not raw.store.url_file):
+    if not url and raw.store.url is None and not raw.store.url_file:
         problems.append(Problem("store.url", "is required, such as redis://127.0.0.1:6379/0 or embedded:./data"))
     elif url and not url.startswith(_STORE_SCHEMES):
         problems.append(Problem("store.url", f"must begin with one of {', '.join(_STORE_SCHEMES)}"))
@@ -132,9 +155,7 @@ def _envoy(raw: EnvoySection, base: Path, problems: list[Problem], *, default_st
     )
 
 
-def _distinct(
-    admin_token: str, check_secret: str, pools: Mapping[str, Pool], problems: list[Problem]
-) -> None:
+def _distinct(admin_token: str, check_secret: str, pools: Mapping[str, Pool], problems: list[Problem]) -> None:
     """A secret that two places know is as weak as the weaker of them."""
     seen = [value for value in (admin_token, check_secret) if value]
     upstream = {pool.client_secret for pool in pools.values() if pool.client_secret}
@@ -143,10 +164,10 @@ def _distinct(
         problems.append(Problem("admin.token" if admin_token else "listeners.check_secret", text))
 
 
-def _registration(raw: Configuration, directory: Directory) -> RegistrationPolicy:
-    redirects = raw.registration.redirects
-    scopes = tuple(dict.fromkeys(scope for server in directory.servers for scope in server.scopes))
-    policy = RegistrationPolicy(redirect_hosts=redirects.hosts, scopes=scopes)
-    if redirects.schemes is None:
-        return policy
-    return RegistrationPolicy(schemes=frozenset(redirects.schemes), redirect_hosts=redirects.hosts, scopes=scopes)
+def _registration(raw: RedirectsSection, problems: list[Problem]) -> RegistrationPolicy:
+    schemes = KNOWN_SCHEMES if raw.schemes is None else frozenset(raw.schemes)
+    try:
+        return RegistrationPolicy(schemes, raw.hosts)
+    except ValueError as error:
+        problems.append(Problem("registration.redirects", str(error)))
+        return RegistrationPolicy()

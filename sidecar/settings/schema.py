@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
 
+from sidecar.oauth.policy import KNOWN_REDIRECTS
 from sidecar.records import Lifetimes
 from sidecar.settings import urls
 
@@ -39,17 +40,8 @@ def _scope(value: str) -> str:
     return value
 
 
-def _private_scheme(value: str) -> str:
-    if not re.fullmatch(r"[a-z][a-z0-9+.-]*:[\x21\x23-\x5b\x5d-\x7e]*", value) or value.startswith(("http:", "https:")):
-        raise ValueError("must be the beginning of a private-use URI, such as com.example.app:/ or cursor://")
-    return value
-
-
-def _host(value: str) -> str:
-    urls.public_url(f"https://{value}")
-    if "/" in value:
-        raise ValueError("must be a host, not a URL")
-    return value
+def _redirect_hosts(value: object) -> object:
+    return KNOWN_REDIRECTS if value == "known" else value
 
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
@@ -152,10 +144,11 @@ class PoolSection(Section):
 
 
 class RedirectsSection(Section):
-    hosts: tuple[Annotated[str, AfterValidator(_host)], ...] = ()
-    """https hosts that clients may register; empty means any."""
-    schemes: tuple[Annotated[str, AfterValidator(_private_scheme)], ...] | None = None
-    """Private-use URIs by their beginning; absent means those of known editors."""
+    hosts: Annotated[tuple[str, ...], BeforeValidator(_redirect_hosts)] = ()
+    """https redirects: `host`, `*.domain`, a URL, a URL that ends in `/*`; `known` for those of hosted clients; empty
+    for any."""
+    schemes: tuple[str, ...] | None = None
+    """Private-use URIs by their beginning, such as `cursor://`; absent for those of known editors."""
 
 
 class RegistrationSection(Section):
@@ -203,7 +196,7 @@ class EnvoyTlsSection(Section):
 
 
 class EnvoySection(Section):
-    listen: Address = "0.0.0.0:8080"
+    listen: Address = "127.0.0.1:8080"
     admin: Address = "127.0.0.1:9901"
     trusted_hops: int = Field(default=0, ge=0, le=10)
     """Proxies in front of Envoy whose word on the client's address is taken."""
@@ -213,7 +206,7 @@ class EnvoySection(Section):
 
 
 class Configuration(Section):
-    servers: Annotated[tuple[ServerSection, ...], Field(min_length=1)]
+    servers: tuple[ServerSection, ...]
     pools: tuple[PoolSection, ...] = ()
     keys: KeysSection = KeysSection()
     store: StoreSection = StoreSection()

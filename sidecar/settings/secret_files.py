@@ -15,9 +15,13 @@ class Secrets:
     base: Path
     """Where relative paths start."""
     problems: list[Problem]
+    withheld: bool = False
+    """Read none, and give a placeholder for each: for what must not depend on secrets."""
 
     def read(self, key: str, value: SecretStr | None, file: str) -> str:
         """The secret called `key` or what the file of `key`_file holds; empty when neither is given or one is wrong."""
+        if self.withheld:
+            return "withheld" if file or value is not None else ""
         if value is not None and file:
             return self._refuse(key, f"is given twice; remove it or `{key}_file`")
         if value is not None:

@@ -16,7 +16,8 @@ import yaml
 from sidecar.settings.errors import Problem, SettingsError
 
 PREFIX = "DCR_SIDECAR_"
-_NOT_OURS = frozenset({"DCR_SIDECAR_CONFIG"})  # the command line's: where the file is
+# Where the command line finds the file, and where Envoy, which may share our environment, finds the check's secret.
+_NOT_OURS = frozenset({"DCR_SIDECAR_CONFIG", "DCR_SIDECAR_CHECK_SECRET"})
 # Kubernetes puts these into every pod beside a Service called dcr-sidecar or dcr-sidecar-….
 _SERVICE_LINK = re.compile(r"[A-Z0-9_]*?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_[A-Z]+)?)?)")
 
@@ -68,10 +69,8 @@ def _put(node: Any, path: list[str], value: object) -> None:
     *parents, key = path
     for step in parents:
         node = _child(node, step)
-    if isinstance(node, list):
-        raise LookupError(f"a whole entry cannot be replaced; name one of its keys: …__{key.upper()}__KEY")
     if not isinstance(node, dict) or not key:
-        raise LookupError("there is no such key")
+        raise LookupError("there is no such key" if key else "a key is missing between or after the underscores")
     # A secret and its file are one value said in two ways: the environment's way wins.
     node.pop(key.removesuffix("_file") if key.endswith("_file") else f"{key}_file", None)
     node[key] = value

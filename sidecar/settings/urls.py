@@ -15,9 +15,32 @@ _HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9.:\[\]_-]+")
 _HEADER = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _HEADERS_WITH_A_MEANING = frozenset(
-    "connection content-encoding content-length content-type cookie expect forwarded host keep-alive origin te trailer"
-    " transfer-encoding upgrade via www-authenticate x-forwarded-client-cert x-forwarded-for x-forwarded-host"
-    " x-forwarded-port x-forwarded-prefix x-forwarded-proto x-forwarded-uri x-request-id".split()
+    [
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "cookie",
+        "expect",
+        "forwarded",
+        "host",
+        "keep-alive",
+        "origin",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+        "via",
+        "www-authenticate",
+        "x-forwarded-client-cert",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded-port",
+        "x-forwarded-prefix",
+        "x-forwarded-proto",
+        "x-forwarded-uri",
+        "x-request-id",
+    ]
 )
 _DEFAULT_PORT = {"http": 80, "https": 443}
 

@@ -88,7 +88,7 @@ class Approvals:
         return Prompt(checked, self.forms.seal(issuer, checked.pool, cookie, request))
 
     async def answer(self, issuer: Issuer, pool: Pool, answer: Answer) -> Onward:
-        """Raises AuthorizationError. A form that was opened is spent, whatever comes of it, unless the store is down."""
+        """Raises AuthorizationError. Nothing is started, and no client is told anything, before the form is spent."""
         try:
             form = self._opened(issuer, pool, answer)
         except Problem as problem:

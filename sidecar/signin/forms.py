@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass
 
 import orjson
 
-from sidecar.clock import Clock
+from sidecar.clock import Clock, Entropy
 from sidecar.directory import Issuer
 from sidecar.records import AuthorizationRequest, Pool, Transaction
-from sidecar.sealing import Sealer, SealError, length_prefixed
+from sidecar.sealing import Keyring, Sealer, SealError, length_prefixed
 from sidecar.signin.problems import FormExpired, FormUnreadable
 
 FORM_SECONDS = 600
@@ -31,17 +31,18 @@ class Form:
 
 @dataclass(frozen=True, slots=True)
 class Forms:
-    sealer: Sealer
+    keyring: Keyring
+    entropy: Entropy
     clock: Clock
 
     def seal(self, issuer: Issuer, pool: Pool, cookie: str, request: AuthorizationRequest) -> str:
-        form = Form(request, self.sealer.entropy(16).hex(), self.clock())
-        return urlsafe_b64encode(self.sealer.seal(orjson.dumps(form), _aad(issuer, pool, cookie))).decode()
+        form = Form(request, self.entropy(16).hex(), self.clock())
+        return urlsafe_b64encode(self._sealer().seal(orjson.dumps(form), _aad(issuer, pool, cookie))).decode()
 
     def open(self, issuer: Issuer, pool: Pool, cookie: str, text: str) -> Form:
         """Raises FormUnreadable or FormExpired."""
         try:
-            members = orjson.loads(self.sealer.open(urlsafe_b64decode(text), _aad(issuer, pool, cookie)))
+            members = orjson.loads(self._sealer().open(urlsafe_b64decode(text), _aad(issuer, pool, cookie)))
         except (SealError, ValueError) as error:
             raise FormUnreadable(reason="the form was not sealed by us for this browser, issuer and pool") from error
         form = Form(_request(members["request"]), members["nonce"], members["issued_at"])
@@ -49,20 +50,27 @@ class Forms:
             raise FormExpired(reason="the form is older than ten minutes")
         return form
 
+    def _sealer(self) -> Sealer:
+        return Sealer(self.keyring, "consent-form", self.entropy)
+
 
 @dataclass(frozen=True, slots=True)
 class Transactions:
     """How a transaction is sealed for the store; it opens only under the handle that the IdP brings back."""
 
-    sealer: Sealer
+    keyring: Keyring
+    entropy: Entropy
 
     def seal(self, handle: str, transaction: Transaction) -> bytes:
-        return self.sealer.seal(orjson.dumps(asdict(transaction)), _handle_aad(handle))
+        return self._sealer().seal(orjson.dumps(asdict(transaction)), _handle_aad(handle))
 
     def open(self, handle: str, sealed: bytes) -> Transaction:
         """Raises SealError."""
-        members = orjson.loads(self.sealer.open(sealed, _handle_aad(handle)))
+        members = orjson.loads(self._sealer().open(sealed, _handle_aad(handle)))
         return Transaction(**{**members, "request": _request(members["request"])})
+
+    def _sealer(self) -> Sealer:
+        return Sealer(self.keyring, "transaction", self.entropy)
 
 
 def _request(members: dict[str, object]) -> AuthorizationRequest:

@@ -1,7 +1,7 @@
 """What a person reads when a sign-in does not go on. Owns the words; the page itself is made elsewhere.
 
 Each is an OAuth error that is never sent to a client: whoever raises one knows no verified redirect URI, or the browser
-in front of us is not the one that the answer belongs to (RFC 6749 4.1.2.1). The texts repeat nothing that a caller sent.
+in front of us is not the one that the answer belongs to (RFC 6749 4.1.2.1). The texts repeat nothing a caller sent.
 """
 
 from typing import ClassVar
@@ -14,11 +14,10 @@ START_AGAIN = "Go back to your app and connect again from there."
 
 
 class Problem(OAuthError):
-    """`title` and `advice` frame the description; `resumable`: the same browser may still finish this sign-in."""
+    """`title` and `advice` frame the description."""
 
     title: ClassVar[str] = "This sign-in cannot go on"
     advice: ClassVar[str] = START_AGAIN
-    resumable: ClassVar[bool] = False
 
 
 class UnknownClient(Problem):
@@ -88,7 +87,6 @@ class OtherBrowser(Problem):
         "If you started it, finish it in the browser where you did. If somebody sent you this link, close the page: "
         "you would have signed in for them."
     )
-    resumable = True
 
 
 class ReturnGone(Problem):
@@ -103,12 +101,10 @@ class Unavailable(Problem):
     title = "We cannot go on right now"
     default = "A part that we depend on does not answer."
     advice = "Wait a moment, then reload this page."
-    resumable = True
 
 
 class Interrupted(Unavailable):
     advice = f"Wait a moment. {START_AGAIN}"
-    resumable = False
 
 
 def refused(

@@ -17,12 +17,10 @@ from sidecar.oauth.errors import (
     OAuthError,
     UnsupportedResponseType,
 )
-from sidecar.oauth.params import AuthorizationParams
+from sidecar.oauth.params import AuthorizationParams, authorization_params
 from sidecar.records import AuthorizationRequest, Client, Pool
 from sidecar.signin.problems import MalformedRequest, Unavailable, UnknownClient, WrongRedirect, refused
 from sidecar.store.base import StoreError
-
-MAX_STATE_BYTES = 4096
 
 
 class KnownClients(Protocol):
@@ -46,6 +44,14 @@ class Requests:
     clients: KnownClients
     entropy: Entropy
     recorder: Recorder
+
+    def read(self, issuer: Issuer, raw: str | bytes) -> AuthorizationParams:
+        """The parameters, from a raw query or form. Raises AuthorizationError for what cannot be read at all."""
+        try:
+            return authorization_params(raw)
+        except InvalidRequest as error:
+            problem = MalformedRequest(reason=error.reason)
+            raise refused(self.recorder, problem, step="authorize", issuer=issuer.url) from error
 
     async def check(self, issuer: Issuer, pool: Pool, params: AuthorizationParams) -> Checked:
         """Raises AuthorizationError; its `redirect_to` is set once the redirect URI is known to be the client's."""
@@ -102,9 +108,8 @@ class Requests:
     def _refused(
         self, issuer: Issuer, params: AuthorizationParams, error: OAuthError, redirect_uri: str | None = None
     ) -> Exception:
-        # A state that came twice or is too long is not echoed: there is no one right value.
-        state = None if "state" in params.repeated or _too_long(params.state) else params.state
-        target = redirect_uri and redirects.error_url(redirect_uri, error, state=state, iss=issuer.url)
+        # A state that came twice counts as absent: there is no one right value to echo.
+        target = redirect_uri and redirects.error_url(redirect_uri, error, state=params.state, iss=issuer.url)
         client = params.client_id if redirect_uri and params.client_id else ""
         return refused(
             self.recorder, error, step="authorize", issuer=issuer.url, client=client, redirect_to=target or None
@@ -133,11 +138,8 @@ def _redirect_uri(client: Client, params: AuthorizationParams) -> str:
 
 def _check_shape(params: AuthorizationParams) -> None:
     """What is wrong whichever server is meant. Raises OAuthError for the client."""
-    repeated = params.repeated - {"resource"}
-    if repeated:
-        raise InvalidRequest("A parameter is repeated.", reason=f"repeated: {', '.join(sorted(repeated))}")
-    if _too_long(params.state):
-        raise InvalidRequest("The state is too long.", reason=f"state is longer than {MAX_STATE_BYTES} bytes")
+    if params.repeated:
+        raise InvalidRequest("A parameter is repeated.", reason=f"repeated: {', '.join(sorted(params.repeated))}")
     if not params.response_type:
         raise InvalidRequest("response_type is missing.")
     if params.response_type != "code":
@@ -166,13 +168,9 @@ def _server(servers: tuple[Server, ...], resources: tuple[str, ...]) -> Server:
 
 
 def _scopes(server: Server, requested: tuple[str, ...] | None) -> tuple[str, ...]:
-    """What the server needs at least, plus what was asked for and exists there; unknown ones are dropped (RFC 6749 3.3).
+    """What the server needs at least, plus what was asked for and exists there (RFC 6749 3.3); the rest is dropped.
 
     So `offline_access` and `openid`, which clients add on their own, ask for nothing.
     """
     wanted = set(requested or ())
     return tuple(dict.fromkeys([*server.base_scopes, *(scope for scope in server.scopes if scope in wanted)]))
-
-
-def _too_long(state: str | None) -> bool:
-    return state is not None and len(state.encode()) > MAX_STATE_BYTES

@@ -4,7 +4,6 @@ A stranger's visit changes nothing (design 12.3): the store compares the browser
 transaction out, once. Owns neither how the IdP is asked (`upstream`) nor what a grant is (`grants`).
 """
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import parse_qsl
@@ -74,6 +73,7 @@ class Refusal:
 
     identity: Identity
     server: Server
+    pool: Pool
     client_name: str
     location: str
 
@@ -188,7 +188,7 @@ class Returns:
             "The user may not use this server.", reason="the server's allow rule does not name the user"
         )
         failed = self._failed(issuer, checked.request, error, user=identity.subject)
-        return Refusal(identity, checked.server, checked.request.client_name, failed.redirect_to or "")
+        return Refusal(identity, checked.server, checked.pool, checked.request.client_name, failed.redirect_to or "")
 
     def _failed(
         self, issuer: Issuer, request: AuthorizationRequest, error: OAuthError, user: str = ""
@@ -209,11 +209,9 @@ class Returns:
 def _answer(query: str) -> UpstreamAnswer:
     try:
         pairs = parse_qsl(query, keep_blank_values=True, errors="replace", max_num_fields=_MAX_FIELDS)
-    except ValueError as error:
-        raise MalformedReturn(reason="too many parameters") from error
-    fields: Mapping[str, list[str]] = {
-        name: [value for key, value in pairs if key == name and value] for name in _SINGLE
-    }
+    except ValueError as broken:
+        raise MalformedReturn(reason="too many parameters") from broken
+    fields = {name: [value for key, value in pairs if key == name and value] for name in _SINGLE}
     if any(len(values) > 1 for values in fields.values()):
         raise MalformedReturn(reason="a parameter is repeated")
     state, code, error, iss = (next(iter(fields[name]), "") for name in _SINGLE)

@@ -107,7 +107,7 @@ ALWAYS = "*"
 
 
 def denies(value: bytes | None, created_at: int) -> bool:
-    """Whether a denial forbids what began at `created_at`: all of it, or all up to a second. What is not read, denies."""
+    """Whether a denial forbids what began at `created_at`: always, or up to a second. What cannot be read, denies."""
     if value is None:
         return False
     return not (value.isdigit() and created_at > int(value))

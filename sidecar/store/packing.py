@@ -24,7 +24,7 @@ from sidecar.store.base import (
 )
 from sidecar.store.codec import SCHEMA, F, access_field
 
-Fields = Mapping[bytes, bytes]
+Fields = Mapping[str, bytes]
 Pairs = list[str | bytes | int]
 
 _ACCESS = struct.Struct(">BQH")  # format, expires_at, length of the wrap; then the wrap, then scopes
@@ -117,32 +117,34 @@ def view_fields(generation: int) -> tuple[str, ...]:
 
 @_reads("grant")
 def read_view(grant_id: str, values: Sequence[bytes | None]) -> AccessView | None:
-    stored = {name.encode(): value for name, value in zip(_VIEW_FIELDS, values, strict=False) if value is not None}
+    stored = {name: value for name, value in zip(_VIEW_FIELDS, values, strict=False) if value is not None}
     access = values[len(_VIEW_FIELDS)]
     if access is None or not stored:
         return None
     _check_schema("grant", stored)
     return AccessView(
         grant=_grant(grant_id, stored),
-        version=int(stored[b"v"]),
+        version=int(stored[F.VERSION]),
         access=unpack_access(access),
         upstream=_upstream(stored),
     )
 
 
 @_reads("grant")
-def read_state(grant_id: str, stored: Fields) -> GrantState | None:
-    if not stored:
+def read_state(grant_id: str, answer: Mapping[bytes, bytes]) -> GrantState | None:
+    if not answer:
         return None
+    stored = _named(answer)
     _check_schema("grant", stored)
     start = len(F.ACCESS)
-    prefix = F.ACCESS.encode()
     return GrantState(
         grant=_grant(grant_id, stored),
-        version=int(stored[F.VERSION.encode()]),
+        version=int(stored[F.VERSION]),
         upstream=_upstream(stored),
-        code_wrap=stored.get(F.CODE_WRAP.encode()),
-        accesses={int(name[start:]): unpack_access(value) for name, value in stored.items() if name.startswith(prefix)},
+        code_wrap=stored.get(F.CODE_WRAP),
+        accesses={
+            int(name[start:]): unpack_access(value) for name, value in stored.items() if name.startswith(F.ACCESS)
+        },
         refresh=_refresh(stored),
     )
 
@@ -158,11 +160,12 @@ def client_pairs(registration: Registration) -> Pairs:
 
 
 @_reads("client")
-def read_client(client_id: str, stored: Fields) -> Registration | None:
-    if not stored:
+def read_client(client_id: str, answer: Mapping[bytes, bytes]) -> Registration | None:
+    if not answer:
         return None
+    stored = _named(answer)
     _check_schema("client", stored)
-    document = orjson.loads(stored[b"d"])
+    document = orjson.loads(stored["d"])
     if document["client_id"] != client_id:
         raise ValueError("another client's entry")
     return Registration(
@@ -170,20 +173,24 @@ def read_client(client_id: str, stored: Fields) -> Registration | None:
         pool_id=document["pool_id"],
         metadata=document["metadata"],
         created_at=document["created_at"],
-        last_used_at=int(stored[b"u"]),
-        sealed_body=stored[b"b"],
+        last_used_at=int(stored["u"]),
+        sealed_body=stored["b"],
     )
 
 
+def _named(answer: Mapping[bytes, bytes]) -> Fields:
+    return {name.decode(): value for name, value in answer.items()}
+
+
 def _check_schema(kind: str, stored: Fields) -> None:
-    if stored.get(b"s") != SCHEMA.encode():
+    if stored.get(F.SCHEMA) != SCHEMA.encode():
         raise Unreadable(f"{kind}_schema")
 
 
 def _grant(grant_id: str, stored: Fields) -> Grant:
-    document: dict[str, Any] = orjson.loads(stored[F.DOCUMENT.encode()])
+    document: dict[str, Any] = orjson.loads(stored[F.DOCUMENT])
     members = {name: document[name] for name in _IN_DOCUMENT}
-    members |= {name: stored[field.encode()].decode() for name, field in _IN_FIELDS.items()}
+    members |= {name: stored[field].decode() for name, field in _IN_FIELDS.items()}
     identity = {name: document["identity"][name] for name in _IDENTITY}
     members["identity"] = Identity(**{**identity, "groups": tuple(identity["groups"])})
     members["scopes"] = tuple(members["scopes"])
@@ -192,16 +199,16 @@ def _grant(grant_id: str, stored: Fields) -> Grant:
 
 def _upstream(stored: Fields) -> SealedUpstream:
     return SealedUpstream(
-        sealed=stored[F.UPSTREAM.encode()],
-        expires_at=int(stored[F.UPSTREAM_END.encode()]),
-        refreshable=stored[F.UPSTREAM_REFRESHABLE.encode()] == b"1",
-        serial=int(stored[F.UPSTREAM_SERIAL.encode()]),
-        refused=F.UPSTREAM_REFUSED.encode() in stored,
+        sealed=stored[F.UPSTREAM],
+        expires_at=int(stored[F.UPSTREAM_END]),
+        refreshable=stored[F.UPSTREAM_REFRESHABLE] == b"1",
+        serial=int(stored[F.UPSTREAM_SERIAL]),
+        refused=F.UPSTREAM_REFUSED in stored,
     )
 
 
 def _refresh(stored: Fields) -> Refresh | None:
-    generation = stored.get(F.REFRESH_GENERATION.encode())
+    generation = stored.get(F.REFRESH_GENERATION)
     if generation is None:
         return None
-    return Refresh(int(generation), int(stored[F.REFRESH_END.encode()]), stored[F.REFRESH_WRAP.encode()])
+    return Refresh(int(generation), int(stored[F.REFRESH_END]), stored[F.REFRESH_WRAP])

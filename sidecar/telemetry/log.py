@@ -15,7 +15,7 @@ import orjson
 import structlog
 
 from sidecar import events
-from sidecar.events import CallDecided, Event, RequestServed, UnexpectedError
+from sidecar.events import CallDecided, Event, RequestServed, StoreFault, UnexpectedError
 
 Log = structlog.typing.FilteringBoundLogger
 _LEVELS: Mapping[str, int] = {
@@ -68,6 +68,8 @@ class EventLog:
 def _level(event: Event) -> int:
     if isinstance(event, UnexpectedError):
         return logging.ERROR
+    if isinstance(event, StoreFault):
+        return logging.WARNING
     if isinstance(event, RequestServed):
         if event.listener == "ops":
             return logging.DEBUG

@@ -72,6 +72,7 @@ class Metrics:
         self.call_seconds = histogram("call_seconds", "Time to decide about an MCP request.", _FAST, "outcome")
         self.upstream = counter("upstream_calls", "Calls to identity providers.", "provider", "operation", "outcome")
         self.upstream_seconds = histogram("upstream_call_seconds", "Time they took.", _SLOW, "provider", "operation")
+        self.store_faults = counter("store_faults", "Unreadable records and missing copies.", "reason")
         self.defects = counter("unexpected_errors", "Exceptions that nothing handled.")
         build = Gauge(PREFIX + "build_info", "The running version.", ["version"], registry=registry)
         build.labels(__version__).set(1)
@@ -92,6 +93,7 @@ class Metrics:
             events.AccessTokenRevoked: lambda _: self.revocations.inc(),
             events.CallDecided: self._call,
             events.UpstreamCalled: self._upstream,
+            events.StoreFault: lambda e: self.store_faults.labels(e.reason).inc(),
             events.UnexpectedError: lambda _: self.defects.inc(),
         }
 

@@ -19,6 +19,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal, Self
 from urllib.parse import unquote, urlencode
 
@@ -108,6 +109,8 @@ class FakeIdp:
     )
     clock: Callable[[], int] = lambda: int(time.time())
     requests: list[Seen] = field(default_factory=list)
+    received: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set with every request; clear it and wait for the next."""
     faults: dict[str, Fault] = field(default_factory=dict)
 
     deny: str = ""
@@ -215,7 +218,7 @@ class FakeIdp:
     def rotate_keys(self, *, keep: bool = False) -> None:
         """A new signing key; with `keep` the old ones stay published."""
         self._serial += 1
-        key = RSAKey.generate_key(2048, {"kid": f"key-{self._serial}", "use": "sig"}, auto_kid=False)
+        key = rsa_key(f"key-{self._serial}")
         self._keys = [key, *self._keys] if keep else [key]
 
     # Requests ------------------------------------------------------------------------------------------------------
@@ -235,6 +238,7 @@ class FakeIdp:
             raw_query=request.rel_url.raw_query_string,
         )
         self.requests.append(seen)
+        self.received.set()
         fault = self.faults.get(name, Fault())
         if fault.hold is not None:
             await fault.hold.wait()
@@ -324,7 +328,7 @@ class FakeIdp:
             session = self._codes.pop(form.get("code", ""), None)
             if session is None or form.get("redirect_uri") != session.redirect_uri:
                 raise Refusal("invalid_grant")
-            if session.challenge and session.challenge != _s256(form.get("code_verifier", "")):
+            if session.challenge and session.challenge != s256(form.get("code_verifier", "")):
                 raise Refusal("invalid_grant")
             self.sessions.append(session)
             return session
@@ -415,6 +419,12 @@ class FakeIdp:
         return f"idp-{kind}-{self._serial}"
 
 
+@lru_cache
+def rsa_key(kid: str) -> RSAKey:
+    """Making one takes a while, so a run of tests shares them."""
+    return RSAKey.generate_key(2048, {"kid": kid, "use": "sig"}, auto_kid=False)
+
+
 def sign(header: Mapping[str, Any], claims: Mapping[str, Any], key: Any) -> str:
     """A JWT with whatever algorithm and header the test wants."""
     algorithms = [header["alg"]]
@@ -434,7 +444,7 @@ def _with(members: dict[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]
     return {name: value for name, value in (members | dict(changes)).items() if value is not ABSENT}
 
 
-def _s256(verifier: str) -> str:
+def s256(verifier: str) -> str:
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
 
 

@@ -14,6 +14,7 @@ class ScriptedUpstream:
         self.answers: deque[UpstreamTokens | UpstreamError] = deque()
         self.refreshed: list[str] = []
         self.revoked: list[UpstreamTokens] = []
+        self.asked = asyncio.Event()
         self.gate = asyncio.Event()
         self.gate.set()
         self.retry_unknown = False
@@ -29,6 +30,7 @@ class ScriptedUpstream:
 
     async def refresh(self, pool: Pool, refresh_token: str) -> UpstreamTokens:
         self.refreshed.append(refresh_token)
+        self.asked.set()
         await self.gate.wait()
         answer = self.answers.popleft()
         if isinstance(answer, UpstreamError):

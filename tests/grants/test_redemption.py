@@ -1,4 +1,4 @@
-"""A code becomes tokens once, for whoever proves to be its client (RFC 6749 4.1.3, RFC 7636 4.6; design 9, 12.1, 12.2)."""
+"""A code becomes tokens once, for whoever proves to be its client (RFC 6749 4.1.3, RFC 7636 4.6; design 12.1, 12.2)."""
 
 import asyncio
 from dataclasses import replace

@@ -54,7 +54,7 @@ class World:
     clock: FakeClock = field(default_factory=FakeClock)
     upstream: ScriptedUpstream = field(default_factory=ScriptedUpstream)
     events: list[Event] = field(default_factory=list)
-    lifetimes: Lifetimes = Lifetimes()
+    lifetimes: Lifetimes = field(default_factory=Lifetimes)
     seed: int = 1
 
     def __post_init__(self) -> None:

@@ -1,7 +1,8 @@
 -- Compare what the caller proved, then consume the code and store the tokens. Returns the outcome's name.
 -- KEYS  1 grant
 -- ARGV  1 now ms or ''   2 version   3 client   4 redirect, optional   5 resource, optional   6 challenge
---       7 double submit ms   8 wrong verifiers that burn   9 grant end ms   10 n   11.. n fields to drop; field, value
+--       7 double submit ms   8 wrong verifiers that burn   9 grant end ms
+--       10 n   11.. n fields to drop; field, value (none: judge only)
 local stored = redis.call('HMGET', KEYS[1], 's', 'v', 'cl', 'ru', 'rs', 'cc', 'ce', 'cu')
 if stored[1] ~= SCHEMA then return 'gone' end
 -- A wrong client, redirect or resource never counts: whoever sees a code in passing must not be able to burn it.
@@ -21,10 +22,10 @@ if not proven then
   redis.call('DEL', KEYS[1])
   return 'burnt'
 end
-if stored[2] ~= ARGV[2] then return 'conflict' end
 local dropped = tonumber(ARGV[10])
-redis.call('HDEL', KEYS[1], 'cw', 'ct', unpack(ARGV, 11, 10 + dropped))
+if #ARGV == 10 + dropped or stored[2] ~= ARGV[2] then return 'conflict' end
 redis.call('HSET', KEYS[1], 'cu', int(now), unpack(ARGV, 11 + dropped))
+redis.call('HDEL', KEYS[1], 'cw', 'ct', unpack(ARGV, 11, 10 + dropped))
 redis.call('HINCRBY', KEYS[1], 'v', 1)
 redis.call('PEXPIREAT', KEYS[1], ARGV[9])
 return 'fresh'

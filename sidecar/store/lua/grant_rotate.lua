@@ -1,7 +1,7 @@
 -- Judge the presented refresh token; if it is the current one, store its successor. Returns {outcome, answer, age s}.
 -- KEYS  1 grant
--- ARGV  1 now ms or ''   2 version   3 presented generation   4 grace ms   5 '1': tokens follow, '0': judge only
---       6 answer, sealed   7 n   8.. n fields to drop; field, value
+-- ARGV  1 now ms or ''   2 version   3 presented generation   4 grace ms   5 answer, sealed
+--       6 n   7.. n fields to drop; field, value (none: judge only)
 local stored = redis.call('HMGET', KEYS[1], 's', 'v', 'rg', 're', 'pg', 'pt', 'pa')
 if stored[1] ~= SCHEMA then return { 'gone' } end
 local now, presented, current = clock(ARGV[1]), tonumber(ARGV[3]), tonumber(stored[3] or 0)
@@ -18,9 +18,9 @@ if presented < current then
   return over('reused')
 end
 if now >= stored[4] * 1000 then return over('gone') end
-if ARGV[5] == '0' or stored[2] ~= ARGV[2] then return { 'conflict' } end
-local dropped = tonumber(ARGV[7])
-if dropped > 0 then redis.call('HDEL', KEYS[1], unpack(ARGV, 8, 7 + dropped)) end
-redis.call('HSET', KEYS[1], 'pg', ARGV[3], 'pt', int(now), 'pa', ARGV[6], unpack(ARGV, 8 + dropped))
+local dropped = tonumber(ARGV[6])
+if #ARGV == 6 + dropped or stored[2] ~= ARGV[2] then return { 'conflict' } end
+redis.call('HSET', KEYS[1], 'pg', ARGV[3], 'pt', int(now), 'pa', ARGV[5], unpack(ARGV, 7 + dropped))
+if dropped > 0 then redis.call('HDEL', KEYS[1], unpack(ARGV, 7, 6 + dropped)) end
 redis.call('HINCRBY', KEYS[1], 'v', 1)
 return { 'fresh' }

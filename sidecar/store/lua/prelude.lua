@@ -1,4 +1,5 @@
 -- Stands before every script; SCHEMA is put before this by the loader.
+-- In every script the first write is one that may need memory: so a full store refuses it before anything changed.
 -- Milliseconds: the given time, or the store's own.
 local function clock(given)
   if given ~= '' then return tonumber(given) end

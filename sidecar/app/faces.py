@@ -1,0 +1,84 @@
+"""One aiohttp application per listener, and what each serves (design 5). Owns routes; owns no endpoint."""
+
+from collections.abc import Callable, Iterable
+from typing import Protocol
+
+from aiohttp import web
+from aiohttp.typedefs import Middleware
+
+from sidecar.app.services import Services
+from sidecar.handlers.authorize import AuthorizeEndpoint
+from sidecar.handlers.callback import CallbackEndpoint
+from sidecar.handlers.check import CheckEndpoint
+from sidecar.handlers.guard import only_with_secret
+from sidecar.handlers.middleware import BODY_LIMIT, Edge, ErrorPage, allows_cors, at_issuer, preflight
+from sidecar.handlers.ops import OpsEndpoint
+from sidecar.handlers.pages import Pages
+from sidecar.handlers.register import RegisterEndpoint
+from sidecar.handlers.revoke import RevokeEndpoint
+from sidecar.handlers.token import TokenEndpoint
+from sidecar.handlers.wellknown import WellKnown
+
+
+class Endpoint(Protocol):
+    def routes(self) -> list[web.RouteDef]: ...
+
+
+def oauth_app(services: Services) -> web.Application:
+    """What everybody may reach, through Envoy: documents, and each issuer's endpoints under its own path."""
+    pages = Pages.load()
+    app = _app(services, "oauth", error_page=pages.error)
+    app.add_routes(WellKnown(services.discovery).routes())
+    directory = services.settings.directory
+    endpoints = list(_issuer_endpoints(services, pages))
+    for path in dict.fromkeys(issuer.path for issuer in directory.issuers):
+        for route in (route for endpoint in endpoints for route in endpoint.routes()):
+            app.router.add_route(
+                route.method, path + route.path, at_issuer(directory, path, route.handler), **route.kwargs
+            )
+        for name in dict.fromkeys(route.path for endpoint in endpoints for route in endpoint.routes()):
+            if allows_cors(name):
+                app.router.add_route("OPTIONS", path + name, at_issuer(directory, path, preflight))
+    return app
+
+
+def _issuer_endpoints(services: Services, pages: Pages) -> Iterable[Endpoint]:
+    settings, sources, recorder = services.settings, services.sources, services.recorder
+    if settings.dcr != "off":
+        yield RegisterEndpoint(services.clients)
+    yield AuthorizeEndpoint(services.requests, services.approvals, pages, sources.entropy, settings.lifetimes)
+    yield CallbackEndpoint(services.returns, pages)
+    yield TokenEndpoint(services.clients, services.redemption, services.rotation, sources.clock, recorder)
+    yield RevokeEndpoint(services.clients, services.revocation)
+
+
+def check_app(services: Services) -> web.Application:
+    """Decisions for Envoy, and nothing else: every path behind the prefix is a question about that path."""
+    settings = services.settings
+    guards = [only_with_secret(settings.listeners.check_secret)] if settings.listeners.check_secret else []
+    app = _app(services, "check", guards, records=False)
+    app.add_routes(
+        CheckEndpoint(
+            settings.directory, services.authorisation, services.recorder, services.sources.monotonic
+        ).routes()
+    )
+    return app
+
+
+def ops_app(services: Services, draining: Callable[[], bool]) -> web.Application:
+    app = _app(services, "ops")
+    app.add_routes(OpsEndpoint(services.adapters.store, services.adapters.telemetry.registry, draining).routes())
+    return app
+
+
+def _app(
+    services: Services,
+    listener: str,
+    guards: Iterable[Middleware] = (),
+    *,
+    error_page: ErrorPage | None = None,
+    records: bool = True,
+) -> web.Application:
+    sources = services.sources
+    edge = Edge(listener, services.recorder, sources.entropy, sources.monotonic, error_page, records)
+    return web.Application(middlewares=[edge.middleware(), *guards], client_max_size=BODY_LIMIT)

@@ -1,0 +1,45 @@
+"""`dcr-sidecar config`, and how every command finds its configuration: the one place that reads the environment."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from sidecar import settings
+from sidecar.cli.output import done, warn
+
+app = typer.Typer(name="config", help="Check a configuration, or print what one may hold.", no_args_is_help=True)
+
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option("--config", "-c", envvar="DCR_SIDECAR_CONFIG", help="The YAML file; DCR_SIDECAR_… goes over it."),
+]
+
+
+def load(path: Path | None) -> settings.Settings:
+    """Raises SettingsError."""
+    return settings.load(path, os.environ)
+
+
+def load_outline(path: Path | None) -> settings.Outline:
+    return settings.load_outline(path, os.environ)
+
+
+@app.command("check")
+def check(file: Annotated[Path, typer.Argument(help="The YAML file.")]) -> None:
+    """Say what is wrong with a configuration, without starting anything."""
+    found = load(file)
+    for text in found.warnings:
+        warn(text)
+    for server in found.directory.servers:
+        pool = found.directory.pool_of(server)
+        behind = f"pool {pool.name} ({pool.provider})" if pool else "no pool"
+        done(f"{server.name}: {server.resource} -> {server.origin}, issuer {server.issuer}, {behind}")
+
+
+@app.command("schema")
+def schema() -> None:
+    """Print the configuration's JSON Schema."""
+    typer.echo(json.dumps(settings.json_schema(), indent=2))

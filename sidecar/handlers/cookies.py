@@ -1,0 +1,76 @@
+"""The two cookies of a sign-in: their names, their attributes, and what makes a presented one worth looking at.
+
+Names and `__Host-` follow the issuer's scheme (design 12.5). On plain-http loopback there is neither `Secure` nor
+`__Host-`, and since cookies ignore ports, the port is in the name.
+"""
+
+import hashlib
+import re
+from base64 import urlsafe_b64encode
+from urllib.parse import urlsplit
+
+from aiohttp import web
+
+from sidecar.clock import Entropy
+from sidecar.directory import Issuer
+
+MAX_OPEN = 6
+"""Sign-ins at once per browser: more cookies than these only make the Cookie header grow until a proxy refuses it."""
+
+_VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
+
+
+def form_cookie(request: web.Request, issuer: Issuer) -> str:
+    """What binds a consent form to its browser; empty when there is none, or none of ours."""
+    value = request.cookies.get(_name(issuer, "csrf"), "")
+    return value if _VALUE.fullmatch(value) else ""
+
+
+def new_value(entropy: Entropy) -> str:
+    return urlsafe_b64encode(entropy(32)).decode().rstrip("=")
+
+
+def keep_form_cookie(response: web.StreamResponse, issuer: Issuer, value: str) -> None:
+    """A session cookie, so that a page that stays open can be answered."""
+    _set(response, issuer, _name(issuer, "csrf"), value)
+
+
+def binding(request: web.Request, issuer: Issuer, handle: str) -> str:
+    """The value of the cookie of the transaction with this handle; empty when this browser did not start it."""
+    return request.cookies.get(_transaction(issuer, handle), "")
+
+
+def keep_binding(
+    request: web.Request, response: web.StreamResponse, issuer: Issuer, handle: str, *, value: str, seconds: int
+) -> None:
+    """Set right before the browser leaves for the IdP; it outlives the transaction by nothing."""
+    others = sorted(name for name in request.cookies if name.startswith(_name(issuer, "txn-")))
+    for name in others[: max(len(others) - MAX_OPEN + 1, 0)]:
+        _drop(response, issuer, name)
+    _set(response, issuer, _transaction(issuer, handle), value, seconds)
+
+
+def drop_binding(request: web.Request, response: web.StreamResponse, issuer: Issuer, handle: str) -> None:
+    name = _transaction(issuer, handle)
+    if name in request.cookies:
+        _drop(response, issuer, name)
+
+
+def _name(issuer: Issuer, what: str) -> str:
+    if issuer.secure:
+        return f"__Host-dcr-{what}"
+    port = urlsplit(issuer.url).port or 80
+    kind, _, rest = what.partition("-")
+    return f"dcr-{kind}-{port}" + (f"-{rest}" if _ else "")
+
+
+def _transaction(issuer: Issuer, handle: str) -> str:
+    return _name(issuer, "txn-" + hashlib.sha256(handle.encode()).hexdigest()[:8])
+
+
+def _set(response: web.StreamResponse, issuer: Issuer, name: str, value: str, seconds: int | None = None) -> None:
+    response.set_cookie(name, value, max_age=seconds, path="/", secure=issuer.secure, httponly=True, samesite="Lax")
+
+
+def _drop(response: web.StreamResponse, issuer: Issuer, name: str) -> None:
+    response.del_cookie(name, path="/", secure=issuer.secure, httponly=True, samesite="Lax")

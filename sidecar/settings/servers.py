@@ -1,0 +1,111 @@
+"""Servers and the issuers that follow from them: what may stand beside what, and who may sign in where."""
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from urllib.parse import urlsplit
+
+from sidecar.directory import AllowRule, Directory, Inject, Issuer, Server, canonical_authority
+from sidecar.records import Pool
+from sidecar.settings.errors import Problem
+from sidecar.settings.schema import AllowSection, ServerSection
+from sidecar.upstream import quirks
+
+_ENDPOINTS = ("authorize", "token", "register", "revoke", "callback")
+
+
+def resolve_servers(
+    sections: Sequence[ServerSection], pools: Mapping[str, Pool], problems: list[Problem], warnings: list[str]
+) -> Directory:
+    if not sections:
+        problems.append(Problem("servers", "needs at least one entry"))
+    servers = tuple(_server(section, problems) for section in sections)
+    _unique("name", [server.name for server in servers], problems)
+    _unique("resource", [canonical_authority(server.resource) + server.path for server in servers], problems)
+    for server in servers:
+        _allowed(server, pools.get(server.pool), problems)
+        _outside(server, problems)
+        if server.pool and server.pool not in pools:
+            warnings.append(f"servers[{server.name}].pool: there is no pool {server.pool}, so every call is denied")
+        if not server.pool and server.without_pool == "deny":
+            warnings.append(f"servers[{server.name}]: has no pool, so every call is denied")
+    return Directory(servers, _issuers(servers, problems), MappingProxyType(dict(pools)))
+
+
+def _server(section: ServerSection, problems: list[Problem]) -> Server:
+    parts = urlsplit(section.resource)
+    base, optional = section.scopes.base, section.scopes.optional
+    if len({*base, *optional}) != len(base) + len(optional):
+        problems.append(Problem(f"servers[{section.name}].scopes", "a scope stands twice; once, in base or optional"))
+    return Server(
+        name=section.name,
+        resource=section.resource,
+        origin=section.origin,
+        issuer=section.issuer or f"{parts.scheme}://{parts.netloc}",
+        pool=section.pool,
+        base_scopes=base,
+        optional_scopes=optional,
+        allowed_origins=frozenset(section.allowed_origins),
+        inject=Inject(section.inject.mode, section.inject.header, section.inject.prefix),
+        without_pool=section.without_pool,
+        allow=_rule(section, section.allow, problems),
+    )
+
+
+def _rule(section: ServerSection, allow: AllowSection, problems: list[Problem]) -> AllowRule:
+    key = f"servers[{section.name}].allow"
+    if any("@" in domain or "*" in domain or "." not in domain for domain in allow.domains):
+        problems.append(Problem(f"{key}.domains", "must be domains such as example.com, without @ and *"))
+    if any(email.count("@") != 1 or "*" in email for email in allow.emails):
+        problems.append(Problem(f"{key}.emails", "must be addresses such as ana@example.com, without *"))
+    entries = (*allow.emails, *allow.domains, *allow.groups, *allow.claims, *allow.claims.values())
+    if any(not entry.strip() or entry != entry.strip() for entry in entries):
+        problems.append(Problem(key, "has an empty entry or one with blanks around it"))
+    return AllowRule(
+        emails=frozenset(email.lower() for email in allow.emails),
+        domains=frozenset(domain.lower() for domain in allow.domains),
+        groups=frozenset(allow.groups),
+        claims=tuple(allow.claims.items()),
+    )
+
+
+def _unique(key: str, values: Sequence[str], problems: list[Problem]) -> None:
+    twice = sorted({value for value in values if values.count(value) > 1})
+    problems.extend(Problem(f"servers.{key}", f"two servers have {value}; each needs its own") for value in twice)
+
+
+def _allowed(server: Server, pool: Pool | None, problems: list[Problem]) -> None:
+    if pool is not None and server.allow == AllowRule() and quirks.is_public(pool):
+        text = (
+            f"is required: pool {pool.name} is a public identity provider, so anybody could sign in. "
+            "Name emails, domains, groups or claims"
+        )
+        problems.append(Problem(f"servers[{server.name}].allow", text))
+
+
+def _outside(server: Server, problems: list[Problem]) -> None:
+    """Neither may our endpoints lie inside the server's path, nor may Envoy send MCP traffic back to itself."""
+    issuer = urlsplit(server.issuer)
+    if server.path and canonical_authority(server.issuer) == server.authority:
+        ours = [f"{issuer.path}/{name}" for name in _ENDPOINTS]
+        if server.path.startswith("/.well-known") or any(f"{path}/".startswith(f"{server.path}/") for path in ours):
+            text = "our endpoints would lie inside it; give the server or the issuer another path"
+            problems.append(Problem(f"servers[{server.name}].resource", text))
+    if canonical_authority(server.origin) == server.authority:
+        text = "is the public address itself, so Envoy would call itself; give the MCP server's own address"
+        problems.append(Problem(f"servers[{server.name}].origin", text))
+
+
+def _issuers(servers: Sequence[Server], problems: list[Problem]) -> tuple[Issuer, ...]:
+    """One per URL that a server with a pool names; two pools behind one are refused (design 2)."""
+    found: dict[str, Issuer] = {}
+    for server in servers:
+        if not server.pool:
+            continue
+        issuer = found.setdefault(server.issuer, Issuer(server.issuer, server.pool))
+        if issuer.pool != server.pool:
+            text = (
+                f"pool {issuer.pool} already stands behind issuer {issuer.url}; give one of the servers an `issuer` "
+                f"of its own, such as {issuer.url}/{server.pool}"
+            )
+            problems.append(Problem(f"servers[{server.name}].pool", text))
+    return tuple(found.values())

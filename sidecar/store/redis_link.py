@@ -1,0 +1,158 @@
+"""One way to the server: bounded in time and number, scripts by digest, every failure a StoreError with a fixed text.
+
+Nothing is ever sent twice: after a lost answer nobody knows whether a script ran, so the caller decides. Only
+NOSCRIPT is answered with a second try: it says that nothing ran. Owns no key and no record.
+"""
+
+import asyncio
+import builtins
+import re
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import dataclass
+from hashlib import sha1
+from importlib.resources import files
+from typing import Any, TypeVar
+
+from redis.asyncio import Redis, RedisCluster
+from redis.exceptions import (
+    AuthenticationError,
+    ConnectionError,  # noqa: A004 -- redis-py's own
+    NoPermissionError,
+    NoScriptError,
+    RedisClusterException,
+    RedisError,
+    SlotNotCoveredError,
+    TimeoutError,  # noqa: A004
+)
+
+from sidecar.store.base import StoreError
+from sidecar.store.codec import SCHEMA
+
+Client = Redis | RedisCluster
+Argument = str | bytes | int | float
+T = TypeVar("T")
+
+PERMITS = 64
+"""Operations under way at once. More wait for a turn, within their own timeout: callers do not pile up connections."""
+
+_BARRIER_MS = 1000
+_TIMER_SECONDS = 0.2
+"""A server looks at the end of WAIT ten times a second only."""
+# Redis before 7 reports an error inside a script as text that holds the code; later ones begin with the code.
+_CODES = {
+    "READONLY": "the store is read-only: a replica, or a failover under way",
+    "LOADING": "the store is still loading its data",
+    "OOM": "the store is out of memory",
+    "CLUSTERDOWN": "the store's cluster is down",
+    "MASTERDOWN": "the store's primary is down",
+    "MOVED": "the store is a cluster: its URL begins with redis+cluster",
+    "TRYAGAIN": "the store is moving this key",
+    "MISCONF": "the store cannot persist its data",
+    "NOREPLICAS": "the store has too few replicas",
+    "BUSY": "the store is busy with a script",
+    "NOPERM": "the store's user may not do this",
+}
+_CODE = re.compile(rf"\b({'|'.join(_CODES)})\b")
+
+
+@dataclass(frozen=True, slots=True)
+class Script:
+    body: str
+    sha: str
+
+
+def load_scripts() -> Mapping[str, Script]:
+    """All scripts of the package, by name."""
+    sources = {path.name: path.read_text() for path in (files(__package__) / "lua").iterdir()}
+    prelude = f"local SCHEMA = '{SCHEMA}'\n" + sources.pop("prelude.lua")
+    bodies = {name.removesuffix(".lua"): prelude + text for name, text in sources.items() if name.endswith(".lua")}
+    # SHA-1 is how EVALSHA names a script, not a protection.
+    return {name: Script(body, sha1(body.encode()).hexdigest()) for name, body in bodies.items()}  # noqa: S324
+
+
+def explain(error: BaseException) -> str:
+    """A fixed text for what went wrong; never the server's own words."""
+    code = error_code(error)
+    if code:
+        return _CODES[code]
+    if isinstance(error, AuthenticationError | NoPermissionError):
+        return "the store refused our credentials"
+    if isinstance(error, TimeoutError | builtins.TimeoutError):
+        return "the store did not answer in time"
+    if isinstance(error, SlotNotCoveredError):
+        return "the store's cluster does not cover this key"
+    if isinstance(error, ConnectionError | RedisClusterException | OSError):
+        return "the store cannot be reached"
+    return "the store answered with an error"
+
+
+def error_code(error: BaseException) -> str:
+    """The server's error code, where it is one that we tell apart."""
+    found = _CODE.search(f"{getattr(error, 'status_code', None) or ''} {error}")
+    return found[1] if found and isinstance(error, RedisError) else ""
+
+
+class Link:
+    """A client with limits. `wait_replicas` is what `confirmed` asks for; 0 asks for nothing."""
+
+    def __init__(self, client: Client, *, timeout_ms: int, wait_replicas: int = 0) -> None:
+        self._client = client
+        self._seconds = timeout_ms / 1000
+        self._wait_ms = timeout_ms
+        self._wait_replicas = wait_replicas
+        self._permits = asyncio.Semaphore(PERMITS)
+        self._scripts = load_scripts()
+
+    async def command(self, *args: Argument) -> Any:
+        return await self._bounded(self._seconds, lambda: self._client.execute_command(*args))
+
+    async def script(self, name: str, key: str, *args: Argument) -> Any:
+        """Run a script on its one key."""
+        script = self._scripts[name]
+        try:
+            return await self.command("EVALSHA", script.sha, 1, key, *args)
+        except NoScriptError:
+            return await self.command("EVAL", script.body, 1, key, *args)
+
+    async def confirmed(self, barrier: str) -> bool:
+        """Whether enough replicas hold all that was written to this key's node before.
+
+        WAIT speaks of its own connection's writes only, so one is made first: replication is in order.
+        """
+        if not self._wait_replicas:
+            return True
+        seconds = self._seconds + self._wait_ms / 1000 + _TIMER_SECONDS
+        reached = await self._bounded(seconds, lambda: self._wait(barrier))
+        return reached >= self._wait_replicas
+
+    async def _wait(self, barrier: str) -> int:
+        client = self._client
+        pipeline = client.pipeline(transaction=False) if isinstance(client, Redis) else client.pipeline()
+        target = {} if isinstance(client, Redis) else {"target_nodes": client.get_node_from_key(barrier)}
+        async with pipeline:
+            pipeline.execute_command("SET", barrier, "1", "PX", _BARRIER_MS)
+            pipeline.execute_command("WAIT", self._wait_replicas, self._wait_ms, **target)
+            return int((await pipeline.execute())[-1])
+
+    async def _bounded(self, seconds: float, call: Callable[[], Awaitable[T]]) -> T:
+        try:
+            async with asyncio.timeout(seconds), self._permits:
+                return await call()
+        except NoScriptError:
+            raise
+        except (RedisError, RedisClusterException, OSError) as error:
+            if error_code(error) == "READONLY" and isinstance(self._client, Redis):
+                # The primary moved behind this address: resolve it anew, at the next use.
+                await self._client.connection_pool.disconnect(inuse_connections=False)
+            raise StoreError(explain(error)) from error
+
+
+async def together(*calls: Coroutine[Any, Any, T]) -> list[T]:
+    """All of them at once; the first failure is raised when none is under way any more."""
+    results = await asyncio.gather(*calls, return_exceptions=True)
+    answers: list[T] = []
+    for result in results:
+        if isinstance(result, BaseException):
+            raise result
+        answers.append(result)
+    return answers

@@ -1,0 +1,49 @@
+"""What the parts of the Redis store have in common. Owns nothing but the hand-over."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from sidecar.store.codec import Keys
+from sidecar.store.packing import Unreadable
+from sidecar.store.redis_link import Link
+
+T = TypeVar("T")
+Notice = Callable[[str], None]
+"""Told a reason from a fixed set, so that it may label a metric."""
+
+
+def ignore(_reason: str) -> None:
+    """For whom a notice is nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    link: Link
+    keys: Keys
+    on_unreadable: Notice = ignore
+    """A record that stays but counts as absent: `grant_schema`, `grant_record`, `client_schema`, `client_record`."""
+    on_shortfall: Notice = ignore
+    """Too few replicas confirmed a write that stands all the same: `redeem`, `rotate`."""
+
+    def _readable(self, decode: Callable[[], T | None]) -> T | None:
+        """None for what this version cannot read: deny, and keep the record (design 9, threats RD-06)."""
+        try:
+            return decode()
+        except Unreadable as error:
+            self.on_unreadable(error.reason)
+            return None
+
+
+def milliseconds(seconds: float) -> int:
+    return round(seconds * 1000)
+
+
+def given(now: float | None) -> str | int:
+    """A script's `now`: empty lets it read the store's clock."""
+    return "" if now is None else milliseconds(now)
+
+
+def optional(value: str | None) -> str:
+    """A script's optional argument: empty when not sent."""
+    return "" if value is None else f"={value}"

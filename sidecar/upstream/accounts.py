@@ -1,0 +1,103 @@
+"""Finding out who signed in: the fetches around `identity`'s rules.
+
+Owns which source the preset names: the id_token, the userinfo endpoint, or a user API with a list of addresses.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sidecar.clock import Clock
+from sidecar.records import Identity, Pool
+from sidecar.upstream.answers import TokenAnswer, judge_json, judge_object
+from sidecar.upstream.base import UpstreamMalformed, UpstreamMisconfigured
+from sidecar.upstream.discovery import Discovery, route_of
+from sidecar.upstream.http import DOCUMENT_BYTES, Http
+from sidecar.upstream.identity import UnknownKey, identity_of, verified_email, verify_id_token
+from sidecar.upstream.messages import asked_scopes, userinfo_request
+from sidecar.upstream.provider import Provider
+from sidecar.upstream.quirks import Quirks, uses_id_token
+
+Left = Callable[[], float]
+"""Seconds left for the whole sign-in; raises UpstreamUnavailable when there are none."""
+Claims = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Accounts:
+    http: Http
+    discovery: Discovery
+    clock: Clock
+
+    async def who(
+        self, pool: Pool, quirks: Quirks, provider: Provider, tokens: TokenAnswer, *, nonce: str, left: Left
+    ) -> tuple[Identity, Claims]:
+        """The user, and the verified claims about them."""
+        if uses_id_token(pool):
+            claims = await self._id_token(pool, quirks, provider, tokens, nonce=nonce, left=left)
+            if "email" in asked_scopes(pool, quirks) and not claims.get("email") and quirks.userinfo_fills:
+                claims = await self._filled(pool, provider, tokens, claims, left)
+        else:
+            claims = await self._userinfo(pool, provider, tokens, left)
+            if quirks.identity == "user_and_emails":
+                claims = await self._with_email(pool, provider, tokens, claims, left)
+        return identity_of(claims, provider, quirks), claims
+
+    async def _id_token(
+        self, pool: Pool, quirks: Quirks, provider: Provider, tokens: TokenAnswer, *, nonce: str, left: Left
+    ) -> Claims:
+        if not tokens.id_token:
+            raise UpstreamMalformed("the provider sent no id_token")
+        if not provider.jwks_uri:
+            raise UpstreamMisconfigured("neither the settings nor the provider's document name jwks_uri")
+
+        async def verified(*, renew: bool) -> Claims:
+            keys = await self.discovery.keys(pool, provider.jwks_uri, seconds=left(), renew=renew)
+            return verify_id_token(
+                tokens.id_token, keys, provider, quirks, client_id=pool.client_id, nonce=nonce, now=self.clock()
+            )
+
+        try:
+            return await verified(renew=False)
+        except UnknownKey:  # rotated since we looked; how often we look again is bounded
+            return await verified(renew=True)
+
+    async def _filled(self, pool: Pool, provider: Provider, tokens: TokenAnswer, claims: Claims, left: Left) -> Claims:
+        """Some providers put the address into userinfo alone. It counts only for the same user (Core 5.3.2)."""
+        if not provider.userinfo_endpoint:
+            return claims
+        try:
+            more = await self._userinfo(pool, provider, tokens, left)
+        except UpstreamMalformed:  # a token for another audience is refused there; the id_token still stands
+            return claims
+        return {**more, **claims} if more.get("sub") == claims.get("sub") else claims
+
+    async def _userinfo(self, pool: Pool, provider: Provider, tokens: TokenAnswer, left: Left) -> Claims:
+        if not provider.userinfo_endpoint:
+            raise UpstreamMisconfigured("neither the settings nor the provider's document name userinfo_endpoint")
+        return await self.http.call(
+            userinfo_request(provider.userinfo_endpoint, tokens.access_token),
+            judge_object,
+            route=route_of(pool),
+            operation="userinfo",
+            limit=DOCUMENT_BYTES,
+            seconds=left(),
+        )
+
+    async def _with_email(
+        self, pool: Pool, provider: Provider, tokens: TokenAnswer, claims: Claims, left: Left
+    ) -> Claims:
+        """The public address of a profile is whatever the user typed; the list says what was verified."""
+        try:
+            entries = await self.http.call(
+                userinfo_request(f"{provider.userinfo_endpoint}/emails", tokens.access_token),
+                judge_json,
+                route=route_of(pool),
+                operation="userinfo",
+                limit=DOCUMENT_BYTES,
+                seconds=left(),
+            )
+        except UpstreamMalformed:  # the scope for addresses was not granted
+            entries = []
+        email = verified_email(entries)
+        return {**claims, "email": email, "email_verified": bool(email)}

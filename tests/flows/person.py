@@ -1,0 +1,104 @@
+"""A person at a computer: an MCP client (the official SDK) that knows one URL, and a browser in front of a user."""
+
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import httpx2
+from mcp.client import Client
+from mcp.client.auth import OAuthClientProvider
+from mcp.client.streamable_http import streamable_http_client
+from mcp.shared.auth import AuthorizationCodeResult, OAuthClientInformationFull, OAuthClientMetadata, OAuthToken
+from pydantic import AnyUrl
+
+from tests.fakes.browser import Browser, Page
+
+REDIRECT = "http://127.0.0.1:33418/callback"
+"""Where the client would listen. Nothing does: the browser stops in front of it and hands the URL over."""
+
+
+@dataclass
+class Storage:
+    """The SDK's TokenStorage."""
+
+    tokens: OAuthToken | None = None
+    client: OAuthClientInformationFull | None = None
+    seen: list[OAuthToken] = field(default_factory=list)
+
+    async def get_tokens(self) -> OAuthToken | None:
+        return self.tokens
+
+    async def set_tokens(self, tokens: OAuthToken) -> None:
+        self.tokens = tokens
+        self.seen.append(tokens)
+
+    async def get_client_info(self) -> OAuthClientInformationFull | None:
+        return self.client
+
+    async def set_client_info(self, client_info: OAuthClientInformationFull) -> None:
+        self.client = client_info
+
+
+@dataclass
+class Person:
+    login: str
+    storage: Storage = field(default_factory=Storage)
+    pages: list[Page] = field(default_factory=list)
+    """The pages of every sign-in so far, the last one being the client's own."""
+    sign_ins: int = 0
+    requests: list[httpx2.Request] = field(default_factory=list)
+    responses: list[httpx2.Response] = field(default_factory=list)
+    auth: OAuthClientProvider | None = None
+    """Of the client in use."""
+
+    @asynccontextmanager
+    async def client(self, url: str, mode: str = "auto") -> AsyncIterator[Client]:
+        """An SDK client; it signs in when, and only when, it is told to by a challenge."""
+        metadata = OAuthClientMetadata(client_name=f"Test client of {self.login}", redirect_uris=[AnyUrl(REDIRECT)])
+        self.auth = OAuthClientProvider(url, metadata, self.storage, self._sign_in, self._answer)
+        async with (
+            httpx2.AsyncClient(auth=self.auth, timeout=20, event_hooks=self._hooks()) as http,
+            Client(streamable_http_client(url, http_client=http), mode=mode) as client,
+        ):
+            yield client
+
+    async def whoami(self, url: str, mode: str = "auto") -> dict[str, Any]:
+        async with self.client(url, mode) as client:
+            return await told(client)
+
+    async def believes_expired(self) -> bool:
+        """Whether the client in use takes its access token for expired, so that it refreshes before its next call."""
+        assert self.auth is not None
+        return not self.auth.context.is_token_valid()
+
+    async def _sign_in(self, url: str) -> None:
+        self.sign_ins += 1
+        async with Browser(REDIRECT) as browser:
+            consent = await browser.open(url)
+            idp = await browser.press(consent, r"allow|approve|continue")
+            back = await browser.press(idp, self.login)
+            self.pages += [consent, idp, back]
+
+    async def _answer(self) -> AuthorizationCodeResult:
+        answer = dict(parse_qsl(urlsplit(self.pages[-1].url).query))
+        return AuthorizationCodeResult(code=answer.get("code", ""), state=answer.get("state"), iss=answer.get("iss"))
+
+    def _hooks(self) -> dict[str, list[Any]]:
+        async def request(sent: httpx2.Request) -> None:
+            self.requests.append(sent)
+
+        async def response(got: httpx2.Response) -> None:
+            self.responses.append(got)
+
+        return {"request": [request], "response": [response]}
+
+
+async def told(client: Client) -> dict[str, Any]:
+    """What `whoami` says."""
+    result = await client.call_tool("whoami", {})
+    assert not result.is_error, result
+    answer: dict[str, Any] = json.loads(result.content[0].text)
+    return answer
