@@ -110,7 +110,6 @@ def test_a_token_of_another_deployment_is_none():
     assert _CODEC.parse(Kind.ACCESS, theirs.encode(theirs.mint(Kind.ACCESS, _GRANT, 1))) is None
 
 
-@pytest.mark.req(119)
 def test_a_data_key_opens_for_its_token_only():
     token = _CODEC.mint(Kind.ACCESS, _GRANT, 7)
     wrapped = _CODEC.wrap(token, _OTHER)

@@ -30,15 +30,14 @@ def oauth_app(services: Services) -> web.Application:
     app = _app(services, "oauth", error_page=pages.error)
     app.add_routes(WellKnown(services.discovery).routes())
     directory = services.settings.directory
-    endpoints = list(_issuer_endpoints(services, pages))
-    for path in dict.fromkeys(issuer.path for issuer in directory.issuers):
-        for route in (route for endpoint in endpoints for route in endpoint.routes()):
-            app.router.add_route(
-                route.method, path + route.path, at_issuer(directory, path, route.handler), **route.kwargs
-            )
-        for name in dict.fromkeys(route.path for endpoint in endpoints for route in endpoint.routes()):
-            if allows_cors(name):
-                app.router.add_route("OPTIONS", path + name, at_issuer(directory, path, preflight))
+    routes = [route for endpoint in _issuer_endpoints(services, pages) for route in endpoint.routes()]
+    routes += [
+        web.options(path, preflight) for path in dict.fromkeys(route.path for route in routes) if allows_cors(path)
+    ]
+    for base in dict.fromkeys(issuer.path for issuer in directory.issuers):
+        for route in routes:
+            bound = at_issuer(directory, base, route.handler)
+            web.RouteDef(route.method, base + route.path, bound, route.kwargs).register(app.router)
     return app
 
 

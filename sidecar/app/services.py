@@ -15,10 +15,11 @@ from sidecar.client_ids import ClientIds
 from sidecar.clients import Clients
 from sidecar.clock import Clock, Entropy, Monotonic, system_clock, system_entropy, system_monotonic
 from sidecar.discovery import Discovery
-from sidecar.events import Recorder, StoreFault
+from sidecar.events import AccessTokenRevoked, Event, GrantEnded, Recorder, StoreFault
 from sidecar.grants.authorisation import Authorisation
 from sidecar.grants.creation import GrantCreation
 from sidecar.grants.minting import Minting
+from sidecar.grants.principals import Principals
 from sidecar.grants.redemption import Redemption
 from sidecar.grants.revocation import Revocation
 from sidecar.grants.rotation import Rotation
@@ -120,7 +121,9 @@ def build(settings: Settings, adapters: Adapters, sources: Sources) -> Services:
     directory, lifetimes = settings.directory, settings.lifetimes
     codec = TokenCodec(keyring, entropy)
     minting = Minting(codec, clock, lifetimes)
-    upstream_refresh = UpstreamRefresh(store, upstream, entropy, sources.monotonic, recorder)
+    principals = Principals(sources.monotonic)
+    forgetting = _forgetting(principals, recorder)
+    upstream_refresh = UpstreamRefresh(store, upstream, entropy, sources.monotonic, forgetting)
     clients = Clients(ClientIds(keyring, entropy), store, directory, settings.registration, clock, recorder)
     requests = Requests(directory, clients, entropy, recorder)
     transactions = Transactions(keyring, entropy)
@@ -135,9 +138,20 @@ def build(settings: Settings, adapters: Adapters, sources: Sources) -> Services:
         requests=requests,
         approvals=Approvals(requests, forms, transactions, store, upstream, lifetimes, entropy, clock, recorder),
         returns=Returns(requests, transactions, store, upstream, creation, lifetimes, clock, recorder),
-        redemption=Redemption(store, minting, recorder),
-        rotation=Rotation(store, minting, upstream_refresh, recorder),
-        revocation=Revocation(store, codec, upstream, recorder),
-        authorisation=Authorisation(store, codec, upstream_refresh, clock),
+        redemption=Redemption(store, minting, forgetting),
+        rotation=Rotation(store, minting, upstream_refresh, forgetting),
+        revocation=Revocation(store, codec, upstream, forgetting),
+        authorisation=Authorisation(store, codec, upstream_refresh, principals, clock, sources.monotonic),
         upstream_refresh=upstream_refresh,
     )
+
+
+def _forgetting(principals: Principals, recorder: Recorder) -> Recorder:
+    """What ends here is forgotten here at once; other replicas hear of it from the store."""
+
+    def record(event: Event) -> None:
+        if isinstance(event, GrantEnded | AccessTokenRevoked):
+            principals.forget(event.grant)
+        recorder(event)
+
+    return record

@@ -73,6 +73,8 @@ async def _bind(runner: web.AppRunner, listener: Listener) -> None:
         if bind.unix
         else web.TCPSite(runner, bind.host, bind.port, backlog=_BACKLOG)
     )
+    if bind.unix and await _answers(bind.unix):
+        raise StartError(f"cannot listen on {bind} (another process does): change `listeners.{listener.name}`")
     try:
         await site.start()
         if bind.unix:
@@ -80,6 +82,16 @@ async def _bind(runner: web.AppRunner, listener: Listener) -> None:
     except (OSError, OverflowError) as error:
         why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise StartError(f"cannot listen on {bind} ({why}): free it, or change `listeners.{listener.name}`") from error
+
+
+async def _answers(path: str) -> bool:
+    """A socket's file outlives its process, so it is replaced; but not under one that still listens."""
+    try:
+        _, writer = await asyncio.open_unix_connection(path)
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 @contextlib.contextmanager

@@ -130,6 +130,14 @@ def _upstream(event: events.UpstreamCalled) -> Line | None:
     return Line("IdP", f"{text}; they stay with the sidecar", _PLAIN) if text else None
 
 
+def _store(event: events.StoreFault) -> Line:
+    return Line("store trouble", event.reason, _BAD)
+
+
+def _defect(event: events.UnexpectedError) -> Line:
+    return Line("defect of ours", f"{event.kind}; the sidecar's log says where", _BAD)
+
+
 def _request(event: events.RequestServed) -> Line | None:
     """Only what failed on our side: everything else has an event of its own."""
     if event.status < _SERVER_ERROR:
@@ -151,6 +159,8 @@ _TELLING: dict[type[events.Event], Callable[..., Line | None]] = {
     events.AccessTokenRevoked: _access_revoked,
     events.CallDecided: _call,
     events.UpstreamCalled: _upstream,
+    events.StoreFault: _store,
+    events.UnexpectedError: _defect,
     events.RequestServed: _request,
 }
 

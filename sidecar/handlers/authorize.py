@@ -33,11 +33,7 @@ class AuthorizeEndpoint:
     lifetimes: Lifetimes
 
     def routes(self) -> list[web.RouteDef]:
-        return [
-            web.route(hdrs.METH_GET, PATH, self.ask),
-            web.route(hdrs.METH_HEAD, PATH, self.ask),
-            web.route(hdrs.METH_POST, PATH, self.post),
-        ]
+        return [web.get(PATH, self.ask), web.post(PATH, self.post)]
 
     async def ask(self, request: web.Request) -> web.StreamResponse:
         """An authorization request in the query (RFC 6749 4.1.1)."""

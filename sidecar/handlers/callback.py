@@ -20,7 +20,7 @@ class CallbackEndpoint:
     pages: Pages
 
     def routes(self) -> list[web.RouteDef]:
-        return [web.route(hdrs.METH_GET, PATH, self.handle)]
+        return [web.get(PATH, self.handle, allow_head=False)]
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         issuer = request[ISSUER]

@@ -14,7 +14,8 @@ from sidecar import events, headers
 from sidecar.clock import Monotonic
 from sidecar.directory import Directory, Server
 from sidecar.events import CallDecided, Recorder
-from sidecar.grants.authorisation import Authorisation, Principal
+from sidecar.grants.authorisation import Authorisation
+from sidecar.grants.principal import Principal
 from sidecar.handlers import cors
 from sidecar.oauth.challenge import bearer_challenge
 from sidecar.oauth.errors import (
@@ -54,6 +55,7 @@ class _Decision:
     outcome: str
     detail: str = ""
     principal: Principal | None = None
+    cached: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,8 @@ class CheckEndpoint:
             if pool is None:
                 return _without_pool(server)
             token = bearer(request.headers.getall(hdrs.AUTHORIZATION, []))
-            return _allow(server, await self.authorisation.authorise(server, pool, token))
+            principal, remembered = await self.authorisation.authorise(server, pool, token)
+            return _allow(server, principal, cached=remembered)
         except OAuthError as error:
             return _deny(error, _challenge(error, server, path))
         except StoreError as error:
@@ -111,6 +114,7 @@ class CheckEndpoint:
                 grant=grant.id if grant else "",
                 method=request.headers.get("mcp-method", "")[:64],
                 detail=decision.detail,
+                cached=decision.cached,
             )
         )
 
@@ -126,7 +130,7 @@ def _check_origin(server: Server, request: web.Request) -> None:
         raise BadOrigin(reason="origin not allowed")
 
 
-def _allow(server: Server, principal: Principal) -> _Decision:
+def _allow(server: Server, principal: Principal, *, cached: bool) -> _Decision:
     """Every identity header is set here or removed; our token and cookies never reach the MCP server."""
     grant = principal.grant
     given = {server.inject.header: server.inject.prefix + principal.upstream_token}
@@ -139,7 +143,7 @@ def _allow(server: Server, principal: Principal) -> _Decision:
     }
     said = {headers.LOG_PREFIX + name: _header_text(value) for name, value in log.items() if value}
     removed = [name for name in _NEVER_FORWARDED if name not in given]
-    return _Decision(_through({**given, **said}, removed), "allowed", principal=principal)
+    return _Decision(_through({**given, **said}, removed), "allowed", principal=principal, cached=cached)
 
 
 def _without_pool(server: Server) -> _Decision:

@@ -44,7 +44,7 @@ def keep_binding(
     request: web.Request, response: web.StreamResponse, issuer: Issuer, handle: str, *, value: str, seconds: int
 ) -> None:
     """Set right before the browser leaves for the IdP; it outlives the transaction by nothing."""
-    others = sorted(name for name in request.cookies if name.startswith(_name(issuer, "txn-")))
+    others = sorted(name for name in request.cookies if name.startswith(_name(issuer, "txn", "-")))
     for name in others[: max(len(others) - MAX_OPEN + 1, 0)]:
         _drop(response, issuer, name)
     _set(response, issuer, _transaction(issuer, handle), value, seconds)
@@ -56,16 +56,14 @@ def drop_binding(request: web.Request, response: web.StreamResponse, issuer: Iss
         _drop(response, issuer, name)
 
 
-def _name(issuer: Issuer, what: str) -> str:
+def _name(issuer: Issuer, what: str, suffix: str = "") -> str:
     if issuer.secure:
-        return f"__Host-dcr-{what}"
-    port = urlsplit(issuer.url).port or 80
-    kind, _, rest = what.partition("-")
-    return f"dcr-{kind}-{port}" + (f"-{rest}" if _ else "")
+        return f"__Host-dcr-{what}{suffix}"
+    return f"dcr-{what}-{urlsplit(issuer.url).port or 80}{suffix}"
 
 
 def _transaction(issuer: Issuer, handle: str) -> str:
-    return _name(issuer, "txn-" + hashlib.sha256(handle.encode()).hexdigest()[:8])
+    return _name(issuer, "txn", f"-{hashlib.sha256(handle.encode()).hexdigest()[:8]}")
 
 
 def _set(response: web.StreamResponse, issuer: Issuer, name: str, value: str, seconds: int | None = None) -> None:

@@ -121,7 +121,7 @@ def source_of(request: web.Request) -> str:
 
 async def read_body(request: web.Request, media_type: str, *, otherwise: type[OAuthError] = InvalidRequest) -> bytes:
     """The body, at most 64 KiB of it, if it says that it is `media_type`; `otherwise` is raised if it does not."""
-    if request.headers.get(hdrs.CONTENT_ENCODING, "identity").strip().lower() != "identity":
+    if any(coding.strip().lower() != "identity" for coding in request.headers.getall(hdrs.CONTENT_ENCODING, [])):
         raise UnsupportedMediaType(reason="a Content-Encoding")
     declared = request.headers.getall(hdrs.CONTENT_TYPE, [])
     if len(declared) != 1 or declared[0].partition(";")[0].strip().lower() != media_type:

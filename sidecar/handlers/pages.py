@@ -118,8 +118,12 @@ class Pages:
 
 
 def _short(client: Client) -> str:
-    """Enough of an id to compare; most of a self-describing one is noise to people."""
-    return client.id if len(client.id) <= _SHOWN_ID else f"{client.id[:12]}…{client.id[-8:]}"
+    """Enough of an id to compare: most of a self-describing one is noise to people. Others say something as a whole."""
+    return (
+        client.id
+        if client.kind is not ClientKind.DCR or len(client.id) <= _SHOWN_ID
+        else f"{client.id[:12]}…{client.id[-8:]}"
+    )
 
 
 def _document_host(client: Client) -> str:

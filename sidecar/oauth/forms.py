@@ -9,6 +9,7 @@ from urllib.parse import unquote_to_bytes
 
 from sidecar.oauth.errors import InvalidRequest
 
+MAX_FIELDS = 256
 _BROKEN_ESCAPE = re.compile(rb"%(?![0-9A-Fa-f]{2})")
 
 
@@ -27,6 +28,8 @@ def decode(raw: bytes) -> str:
 
 def pairs(raw: bytes) -> list[tuple[str, str]]:
     """All names and values, in order, empty ones included. Raises InvalidRequest."""
+    if raw.count(b"&") >= MAX_FIELDS:
+        raise InvalidRequest(reason="too many parameters")
     found = []
     for piece in raw.split(b"&"):
         name, _, value = piece.partition(b"=")

@@ -65,7 +65,7 @@ def host_of(uri: str) -> str:
         return f"{parsed.scheme}://{parsed.authority}" if parsed.authority else f"{parsed.scheme}:"
     # Not a URI that we would register; whatever it is, it must not be able to look like one.
     try:
-        host = (urlsplit(uri).hostname or "").encode("idna").decode()
+        host = (urlsplit(uri[:256]).hostname or "").encode("idna").decode()
     except ValueError:
         host = ""
     return _UNDISPLAYABLE.sub("?", host or uri[:64])

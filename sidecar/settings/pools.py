@@ -1,6 +1,7 @@
 """Pools as configured: each is one OAuth client at one provider, whose needs `upstream.quirks` knows."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from sidecar.records import Pool
@@ -44,6 +45,8 @@ def resolve_pools(sections: Sequence[PoolSection], secrets: Secrets) -> Mapping[
     for section in sections:
         pool = _pool(section, secrets)
         problems.extend(Problem(f"pools[{section.name}].{key}", text) for key, text in _wrong(section, pool))
+        if pool.ca_file and not secrets.withheld and not Path(pool.ca_file).is_file():
+            problems.append(Problem(f"pools[{section.name}].tls.ca_file", f"{pool.ca_file} is not a file"))
         if pool.provider in quirks.PRESETS:
             found[pool.name] = pool
     return found

@@ -21,7 +21,16 @@ from sidecar.settings.schema import Configuration, EnvoySection, ListenersSectio
 from sidecar.settings.secret_files import Secrets
 from sidecar.settings.servers import resolve_servers
 
-_STORE_SCHEMES = ("redis://", "rediss://", "redis+sentinel://", "redis+cluster://", "embedded:")
+STORE_SCHEMES = (
+    "redis://",
+    "rediss://",
+    "unix://",
+    "redis+sentinel://",
+    "rediss+sentinel://",
+    "redis+cluster://",
+    "rediss+cluster://",
+    "embedded:",
+)
 _TOKEN_LENGTH = 32
 _TOKEN_VARIETY = 8
 
@@ -127,8 +136,8 @@ def _store(raw: Configuration, base: Path, secrets: Secrets, problems: list[Prob
     url = secrets.read("store.url", raw.store.url, raw.store.url_file)
     if not url and raw.store.url is None and not raw.store.url_file:
         problems.append(Problem("store.url", "is required, such as redis://127.0.0.1:6379/0 or embedded:./data"))
-    elif url and not url.startswith(_STORE_SCHEMES):
-        problems.append(Problem("store.url", f"must begin with one of {', '.join(_STORE_SCHEMES)}"))
+    elif url and not url.startswith(STORE_SCHEMES):
+        problems.append(Problem("store.url", f"must begin with one of {', '.join(STORE_SCHEMES)}"))
     if url.startswith("embedded:"):
         if raw.replicas > 1:
             text = "`embedded:` is for one sidecar on one machine; with `replicas` above 1 give a Redis URL"

@@ -6,7 +6,6 @@ busy machine might never finish; so the search is one task, with its own timeout
 
 import asyncio
 from asyncio import Task
-from contextlib import suppress
 
 from redis.asyncio import RedisCluster
 
@@ -29,12 +28,12 @@ class PatientCluster(RedisCluster):
             self._search.add_done_callback(_heard)
         return await asyncio.shield(self._search)
 
-    async def aclose(self) -> None:
+    async def stop(self) -> None:
+        """For good. `aclose` is what redis-py itself calls in passing, to begin anew."""
         if self._search is not None:
             self._search.cancel()
-            with suppress(asyncio.CancelledError, Exception):
-                await self._search
-        await super().aclose()
+            await asyncio.wait([self._search])
+        await self.aclose()
 
 
 def _heard(search: "Task[RedisCluster]") -> None:

@@ -7,11 +7,11 @@ redis+cluster://[user:password@]host:port,host:port                    rediss+cl
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from redis.asyncio import Redis, RedisCluster
+from redis.asyncio import Redis
 from redis.asyncio.cluster import ClusterNode
 from redis.asyncio.connection import ConnectionPool, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
@@ -34,21 +34,21 @@ async def connect(url: str, *, timeout_ms: int) -> AsyncIterator[Client]:
     if parts.scheme not in SCHEMES:
         raise ValueError(f"store.url: {parts.scheme or 'no scheme'} is not one of {', '.join(sorted(SCHEMES))}")
     options = _options(parts)
-    if parts.scheme.endswith("+cluster"):
-        client: Client = _cluster(parts, options)
-        closing: list[Client | Sentinel] = [client]
-    elif parts.scheme.endswith("+sentinel"):
-        sentinel = _sentinel(parts, options, timeout_ms)
-        client = sentinel.master_for(_service(parts), **_common(), **_database(parts, 1), **_tls(parts))
-        closing = [client, sentinel]
-    else:
-        client = _single(parts, options)
-        closing = [client]
-    try:
-        yield client
-    finally:
-        for each in closing:
-            await each.aclose()
+    async with AsyncExitStack() as stack:
+        if parts.scheme.endswith("+cluster"):
+            cluster = _cluster(parts, options)
+            stack.push_async_callback(cluster.stop)
+            yield cluster
+        elif parts.scheme.endswith("+sentinel"):
+            sentinel = _sentinel(parts, options, timeout_ms)
+            stack.push_async_callback(sentinel.aclose)
+            client = sentinel.master_for(_service(parts), **_common(), **_database(parts, 1), **_tls(parts))
+            stack.push_async_callback(client.aclose)
+            yield client
+        else:
+            client = _single(parts, options)
+            stack.push_async_callback(client.aclose)
+            yield client
 
 
 def _common() -> dict[str, Any]:
@@ -83,7 +83,7 @@ def _sentinel(parts: SplitResult, options: dict[str, Any], timeout_ms: int) -> S
     return Sentinel(hosts, sentinel_kwargs=theirs, **options)  # type: ignore[no-untyped-call]
 
 
-def _cluster(parts: SplitResult, options: dict[str, Any]) -> RedisCluster:
+def _cluster(parts: SplitResult, options: dict[str, Any]) -> PatientCluster:
     nodes = [ClusterNode(host, port) for host, port in _hosts(parts, _PORT)]
     patience = {"socket_timeout": NODE_SECONDS, "socket_connect_timeout": NODE_SECONDS}
     settings = _common() | patience | options | _tls(parts)

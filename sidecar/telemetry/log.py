@@ -15,7 +15,7 @@ import orjson
 import structlog
 
 from sidecar import events
-from sidecar.events import CallDecided, Event, RequestServed, StoreFault, UnexpectedError
+from sidecar.events import CallDecided, Event, RequestServed, StoreFault, UnexpectedError, UpstreamCalled
 
 Log = structlog.typing.FilteringBoundLogger
 _LEVELS: Mapping[str, int] = {
@@ -68,7 +68,7 @@ class EventLog:
 def _level(event: Event) -> int:
     if isinstance(event, UnexpectedError):
         return logging.ERROR
-    if isinstance(event, StoreFault):
+    if isinstance(event, StoreFault) or (isinstance(event, UpstreamCalled) and event.outcome not in {"ok", "refused"}):
         return logging.WARNING
     if isinstance(event, RequestServed):
         if event.listener == "ops":
@@ -112,7 +112,9 @@ def library_logs(log: Log) -> Iterator[None]:
 
 
 def _clean(_logger: object, _method: str, said: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
-    return {name: _plain(value) for name, value in said.items()}
+    """Last before rendering, and in the order in which people read."""
+    first: dict[str, Any] = {name: said.pop(name) for name in ("timestamp", "level", "event") if name in said}
+    return {name: _plain(value) for name, value in {**first, **said}.items()}
 
 
 def _plain(value: object) -> object:

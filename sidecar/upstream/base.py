@@ -80,7 +80,11 @@ class Upstream(Protocol):
         """Whether the preset's flag says that /revoke reaches the IdP."""
 
     def retries_unknown(self, pool: Pool) -> bool:
-        """After an unknown outcome: whether the same refresh token may be tried again (it is not rotated on use)."""
+        """Whether, after an unknown outcome, the same refresh token may be tried again.
+
+        False only where the provider certainly burns it on use: elsewhere a wrong guess costs one refusal, and the
+        grant ends then.
+        """
 
 
 class Documents(Protocol):

@@ -110,7 +110,9 @@ class UpstreamClient:
         return _quirks(pool).revocation_scope == "token"
 
     def retries_unknown(self, pool: Pool) -> bool:
-        return _quirks(pool).single_use_refresh == "no"
+        # "maybe" too: if the token was used up after all, the provider says so on the next try and the grant ends then;
+        # ending it at once would sign everybody out whenever a provider is slow for a moment.
+        return _quirks(pool).single_use_refresh != "yes"
 
     async def _tokens(
         self, pool: Pool, quirks: Quirks, request: Request, operation: str, seconds: float

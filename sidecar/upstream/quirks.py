@@ -57,7 +57,7 @@ class Quirks:
     access_lifetime: int = 0
     """Seconds, for an access token whose answer states none. 0: it has no end."""
     single_use_refresh: Literal["yes", "no", "maybe"] = "maybe"
-    """Whether a refresh token dies by being used."""
+    """Whether a refresh token always dies by being used, so that trying it again is pointless and raises alarms."""
     identity: IdentitySource = "id_token"
     subject: tuple[str, ...] = ("sub",)
     """Claims that together name a user for good."""

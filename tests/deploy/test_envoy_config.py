@@ -103,6 +103,15 @@ def test_the_longest_resource_path_comes_first():
     assert names == ["mcp deep", "mcp mcp", "mcp all"]
 
 
+@pytest.mark.req(189)
+def test_streams_have_one_end_and_nothing_is_retried():
+    plan = _plan(_server("notes", f"{A}/mcp"), stream_seconds=900)
+    (route,) = [route["route"] for route in _routes(plan, "a.example") if route["name"] == "mcp notes"]
+    limits = {"timeout": "0s", "idle_timeout": "900s", "max_stream_duration": {"max_stream_duration": "900s"}}
+    assert {name: route.get(name) for name in limits} == limits
+    assert "retry_policy" not in route
+
+
 @pytest.mark.parametrize(
     ("resource", "domains"),
     [

@@ -130,6 +130,13 @@ async def test_the_checks_own_answers_pass_as_they_are(edge: Edge, status, heade
     assert edge.origin.seen == []
 
 
+@pytest.mark.req(173)
+async def test_two_authorization_headers_are_one_that_is_none(edge: Edge):
+    lines = ("POST /mcp HTTP/1.1", f"host: {HOST}", "authorization: Bearer good", "authorization: Bearer x", "", "")
+    assert (await edge.raw("\r\n".join(lines).encode())).startswith(b"HTTP/1.1 401 Unauthorized\r\n")
+    assert edge.check.seen[0].value("authorization") == "Bearer good,Bearer x"
+
+
 @pytest.mark.req(184, 187)
 async def test_a_preflight_is_answered_by_the_check(edge: Edge):
     asked = {"origin": INSPECTOR, "access-control-request-method": "POST", "access-control-request-headers": "mcp-x"}
@@ -241,7 +248,7 @@ async def test_the_access_log_names_client_and_user_and_holds_no_secret(edge: Ed
         pass
     line = await edge.envoy.logged(route="mcp notes", status=200)
 
-    assert line["method"], line["path"] == ("POST", "/mcp")
+    assert (line["method"], line["path"]) == ("POST", "/mcp")
     assert (line["client"], line["user"], line["grant"], line["server"]) == ("client-1", "alice", "grant-1", "notes")
     assert (line["authority"], line["source"], line["reference"]) == (HOST, "127.0.0.1", "ref-1")
     assert (await edge.envoy.logged(status=401))["reference"] == "ref-denied"

@@ -26,7 +26,7 @@ from sidecar.directory import Directory, Issuer, Server
 from sidecar.events import Event
 from sidecar.oauth.pkce import s256
 from sidecar.oauth.policy import RegistrationPolicy
-from sidecar.records import Lifetimes
+from sidecar.records import Client, Lifetimes
 from sidecar.sealing import Key, Keyring, KeyState
 from sidecar.settings.model import Bind, EnvoySettings, Listeners, LogSettings, Settings, StoreSettings
 from sidecar.store.base import StoreError
@@ -122,10 +122,10 @@ class Front:
     base: str
     events: list[Event] = field(default_factory=list)
 
-    async def register(self, *redirect_uris: str, name: str = "Test App", **members: Any) -> str:
+    async def register(self, *redirect_uris: str, name: str = "Test App", issuer: str = ISS, **members: Any) -> str:
         """The new client's id."""
         body = {"redirect_uris": list(redirect_uris), "client_name": name, "token_endpoint_auth_method": "none"}
-        document = await self.services.clients.register(self.issuer(), body | members, "")
+        document = await self.services.clients.register(self.issuer(issuer), body | members, "")
         self.events.clear()
         return str(document["client_id"])
 
@@ -140,6 +140,17 @@ class Front:
         directory = self.services.settings.directory
         changed = Directory(servers, directory.issuers, directory.pools)
         object.__setattr__(self.services.requests, "directory", changed)
+
+    def narrow(self, *redirect_uris: str) -> None:
+        """From now on every client has these redirect URIs only, as when policy or registration changed."""
+        known = self.services.requests.clients
+
+        class Narrowed:
+            async def resolve(self, *whom: Any) -> Client | None:
+                client = await known.resolve(*whom)
+                return replace(client, redirect_uris=redirect_uris) if client else None
+
+        object.__setattr__(self.services.requests, "clients", Narrowed())
 
     def issuer(self, url: str = ISS) -> Issuer:
         return next(issuer for issuer in self.services.settings.directory.issuers if issuer.url == url)

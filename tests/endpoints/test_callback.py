@@ -209,7 +209,9 @@ async def test_a_sign_in_of_another_issuer_is_not_finished_here():
         tab = front.browser()
         back = await tab.leave_for_idp(client)
         crossed = Browser(front, other, tab.cookies)
-        page_only(await crossed.come_back(back))
+        answer = await crossed.come_back(back)
+        page_only(answer)
+        assert "This sign-in is over" in answer.visible
         assert exchanges(front) == 0
 
 
@@ -310,6 +312,16 @@ async def test_a_client_that_is_gone_meanwhile_is_not_redirected(front: Front):
     answer = await tab.come_back(back)
     page_only(answer)
     assert "invalid_client" in answer.visible
+    assert exchanges(front) == 0
+
+
+async def test_a_redirect_uri_that_is_not_registered_any_more_gets_nothing(front: Front):
+    client = await front.register(WEB)
+    tab = front.browser()
+    page, back = await tab.ask(client), await tab.leave_for_idp(client)
+    front.narrow("https://app.example/other")
+    page_only(await tab.come_back(back))
+    page_only(await tab.answer(page.form))
     assert exchanges(front) == 0
 
 

@@ -162,10 +162,9 @@ async def test_cookies_are_host_only_and_no_script_reads_them(front: Front):
 async def test_on_plain_http_loopback_the_port_is_in_the_cookies_names():
     iss = "http://127.0.0.1:18080"
     async with running_front(_at(iss), issuers=(iss,)) as front:
-        body = {"redirect_uris": [WEB], "token_endpoint_auth_method": "none"}
-        document = await front.services.clients.register(front.issuer(iss), body, "")
+        client = await front.register(WEB, issuer=iss)
         tab = front.browser(iss)
-        page = await tab.ask(str(document["client_id"]), resource=f"{iss}/mcp")
+        page = await tab.ask(client, resource=f"{iss}/mcp")
         away = await tab.approve(page)
         assert page.cookies[0].startswith("dcr-csrf-18080=")
         assert re.match(r"dcr-txn-18080-[0-9a-f]{8}=", away.cookies[0])
@@ -182,10 +181,9 @@ def _at(iss: str) -> Server:
 async def test_an_issuer_with_a_path_keeps_its_endpoints_under_it():
     iss = f"{ISS}/team-a"
     async with running_front(_at(iss), issuers=(iss,)) as front:
-        body = {"redirect_uris": [WEB], "token_endpoint_auth_method": "none"}
-        document = await front.services.clients.register(front.issuer(iss), body, "")
+        client = await front.register(WEB, issuer=iss)
         tab = front.browser(iss)
-        page = await tab.ask(str(document["client_id"]), resource=f"{iss}/mcp")
+        page = await tab.ask(client, resource=f"{iss}/mcp")
         assert 'action="/team-a/authorize"' in page.text
         assert "Path=/;" in page.cookies[0]
         done = await tab.come_back(await front.at_idp((await tab.approve(page)).location))

@@ -249,3 +249,19 @@ async def test_a_socket_path_that_cannot_be_is_refused(settings, tmp_path):
     listeners = replace(binds(tmp_path), oauth=Bind(unix=str(tmp_path / "none" / "s")))
     with pytest.raises(StartError, match=r"listeners\.oauth"):
         await serve(replace(settings, listeners=listeners), stop=asyncio.Event(), stream=io.StringIO())
+
+
+async def test_a_socket_that_somebody_serves_is_not_taken_over(settings, tmp_path):
+    mine = replace(settings, listeners=binds(tmp_path))
+    async with serving(mine, stream=io.StringIO()):
+        with pytest.raises(StartError, match="another process does"):
+            await serve(mine, stop=asyncio.Event(), stream=io.StringIO())
+        async with over(tmp_path / "ops") as ops:
+            assert (await ops.get("http://x/livez")).status == 200
+
+
+async def test_a_socket_left_behind_is_replaced(settings, tmp_path):
+    mine = replace(settings, listeners=binds(tmp_path))
+    for _ in range(2):
+        async with serving(mine, stream=io.StringIO()), over(tmp_path / "ops") as ops:
+            assert (await ops.get("http://x/livez")).status == 200

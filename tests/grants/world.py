@@ -3,11 +3,13 @@
 from dataclasses import dataclass, field, replace
 
 from sidecar.directory import Issuer, Server
-from sidecar.events import Event
+from sidecar.events import AccessTokenRevoked, Event, GrantEnded
 from sidecar.grants.answer import TokenAnswer
-from sidecar.grants.authorisation import Authorisation, Principal
+from sidecar.grants.authorisation import Authorisation
 from sidecar.grants.creation import GrantCreation
 from sidecar.grants.minting import Minting
+from sidecar.grants.principal import Principal
+from sidecar.grants.principals import Principals
 from sidecar.grants.redemption import Redemption
 from sidecar.grants.revocation import Revocation
 from sidecar.grants.rotation import Rotation
@@ -62,7 +64,13 @@ class World:
         keyring = Keyring((Key(1, KeyState.ACTIVE, SeededEntropy(99)(32)),))
         self.codec = TokenCodec(keyring, self.entropy)
         minting = Minting(self.codec, self.clock, self.lifetimes)
-        record = self.events.append
+        self.principals = Principals(lambda: float(self.clock.now))
+
+        def record(event: Event) -> None:
+            if isinstance(event, GrantEnded | AccessTokenRevoked):
+                self.principals.forget(event.grant)
+            self.events.append(event)
+
         self.upstream_refresh = UpstreamRefresh(
             self.store, self.upstream, self.entropy, lambda: float(self.clock.now), record
         )
@@ -70,7 +78,9 @@ class World:
         self.redemption = Redemption(self.store, minting, record)
         self.rotation = Rotation(self.store, minting, self.upstream_refresh, record)
         self.revocation = Revocation(self.store, self.codec, self.upstream, record)
-        self.authorisation = Authorisation(self.store, self.codec, self.upstream_refresh, self.clock)
+        self.authorisation = Authorisation(
+            self.store, self.codec, self.upstream_refresh, self.principals, self.clock, lambda: float(self.clock.now)
+        )
 
     def client(self, name: str = "client-a", *, refresh: bool = True) -> Client:
         return Client(
@@ -134,7 +144,8 @@ class World:
         await self.revocation.revoke(request, client, POOL, ISSUER)
 
     async def call(self, token: str, server: Server = SERVER) -> Principal:
-        return await self.authorisation.authorise(server, POOL, token)
+        principal, _ = await self.authorisation.authorise(server, POOL, token)
+        return principal
 
     async def tokens(self, client: Client | None = None, upstream: UpstreamTokens = UPSTREAM) -> TokenAnswer:
         _, code = await self.sign_in(client, upstream)

@@ -162,7 +162,6 @@ def test_no_endpoint_has_a_query():
     assert all(url.startswith(f"{_ISS}/") and "?" not in url for url in endpoints)
 
 
-@pytest.mark.req(5)
 def test_a_document_that_would_break_the_standard_is_an_error_of_ours():
     with pytest.raises(ServerError):
         authorization_server("http://mcp.example.com", Capabilities())

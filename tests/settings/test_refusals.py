@@ -116,6 +116,7 @@ def test_http_is_for_loopback(world, host):
             "pools.0.authorize_params", {"state": "x"}, "pools[corp].authorize_params", "ours", id="our params"
         ),
         pytest.param("pools.0.proxy", "socks5://x", "pools[corp].proxy", "http://", id="proxy"),
+        pytest.param("pools.0.tls.ca_file", "none.pem", "pools[corp].tls.ca_file", "not a file", id="no CA"),
         pytest.param("store.url", None, "store.url", "required", id="no store"),
         pytest.param("store.url", "memory:", "store.url", "begin with", id="other store"),
         pytest.param("store.url", "embedded:", "store.url", "directory", id="embedded nowhere"),

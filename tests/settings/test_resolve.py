@@ -7,6 +7,8 @@ from sidecar.directory import AllowRule, Inject
 from sidecar.oauth.policy import KNOWN_REDIRECTS, KNOWN_SCHEMES
 from sidecar.records import Lifetimes
 from sidecar.settings import Bind
+from sidecar.settings.resolve import STORE_SCHEMES
+from sidecar.store.redis_urls import SCHEMES
 
 
 def test_a_server_is_what_the_file_says(world):
@@ -87,6 +89,7 @@ def test_a_pool_is_what_the_file_says(world):
         tls={"ca_file": "ca.pem"},
         proxy="http://proxy.example:3128",
     )
+    (world.base / "ca.pem").touch()
     pool = world.load().directory.pools["corp"]
     assert pool.authorization_endpoint == "https://idp.example/authorize"
     assert pool.revocation_endpoint == "https://idp.example/revoke"
@@ -112,6 +115,10 @@ def test_secrets_come_from_files_beside_the_configuration(world):
     assert found.directory.pools["corp"].client_secret == "from a file"
     assert found.admin_token == "0123456789abcdef0123456789abcdef"
     assert found.store.url == "rediss://:pw@redis.example:6380/0"
+
+
+def test_every_store_that_there_is_can_be_configured():
+    assert {scheme.rstrip(":/") for scheme in STORE_SCHEMES} == SCHEMES | {"embedded"}
 
 
 def test_an_empty_secret_file_is_refused(world):

@@ -157,21 +157,23 @@ def test_every_script_uses_the_one_key_that_it_is_given():
 
 
 async def test_a_replica_that_confirms_lets_a_revocation_pass():
-    with running(valkey_binary(), "--repl-diskless-sync-delay", "0", port=free_port()) as primary:
-        with running(valkey_binary(), "--replicaof", f"127.0.0.1 {primary.port}", port=free_port()) as replica:
-            short = []
-            url = f"redis://127.0.0.1:{primary.port}"
-            async with (
-                open_store(url, timeout_ms=20_000, wait_replicas=1, on_shortfall=short.append) as store,
-                open_store(f"redis://127.0.0.1:{replica.port}", timeout_ms=5000) as copy,
-            ):
-                # The first may come before the replica is in step: WAIT then waits for that.
-                state = await redeemed(store)
-                assert short == []
-                assert await copy.read(state.grant.id) == state
-                assert await store.revoke(state.grant.id) is True
-                assert await copy.read(state.grant.id) is None
-                assert await store.revoke(state.grant.id) is False
+    short = []
+    with (
+        running(valkey_binary(), "--repl-diskless-sync-delay", "0", port=free_port()) as primary,
+        running(valkey_binary(), "--replicaof", f"127.0.0.1 {primary.port}", port=free_port()) as replica,
+    ):
+        url = f"redis://127.0.0.1:{primary.port}"
+        async with (
+            open_store(url, timeout_ms=20_000, wait_replicas=1, on_shortfall=short.append) as store,
+            open_store(f"redis://127.0.0.1:{replica.port}", timeout_ms=5000) as copy,
+        ):
+            # The first may come before the replica is in step: WAIT then waits for that.
+            state = await redeemed(store)
+            assert short == []
+            assert await copy.read(state.grant.id) == state
+            assert await store.revoke(state.grant.id) is True
+            assert await copy.read(state.grant.id) is None
+            assert await store.revoke(state.grant.id) is False
 
 
 async def test_a_sentinel_names_the_primary():

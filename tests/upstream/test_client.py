@@ -332,7 +332,8 @@ def test_flags_come_from_the_preset(opened: Opened, idp: FakeIdp):
     assert upstream.revokes(idp.pool(provider="okta"))
     assert not upstream.revokes(idp.pool(provider="google"))
     assert upstream.retries_unknown(idp.pool(provider="google"))
-    assert not upstream.retries_unknown(idp.pool(provider="oidc"))
+    assert upstream.retries_unknown(idp.pool(provider="oidc"))
+    assert not upstream.retries_unknown(idp.pool(provider="github-app"))
 
 
 async def test_an_unknown_preset_is_our_misconfiguration(idp: FakeIdp, driver: Driver):

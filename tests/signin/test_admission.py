@@ -1,0 +1,65 @@
+"""Whom an `allow` rule names, whatever an identity adapter lets through. Over HTTP: endpoints/test_callback.py."""
+
+import pytest
+
+from sidecar.directory import AllowRule
+from sidecar.records import Identity
+from sidecar.signin.admission import admits
+
+RULE = AllowRule(domains=frozenset({"example.com"}))
+
+
+@pytest.mark.parametrize(
+    ("email", "admitted"),
+    [
+        pytest.param("a@example.com", True, id="plain"),
+        pytest.param("A@EXAMPLE.com", True, id="case"),
+        pytest.param("a@evil.example@example.com", False, id="two at signs"),
+        pytest.param('"a@evil.example"@example.com', False, id="quoted at sign"),
+        pytest.param("@example.com", False, id="no local part"),
+        pytest.param("example.com", False, id="no at sign"),
+        pytest.param("a@", False, id="no domain"),
+        pytest.param("a@example.com.", False, id="trailing dot"),
+        pytest.param("a@example.com ", False, id="trailing space"),
+        pytest.param("a @example.com", False, id="inner space"),
+        pytest.param("a@example.com\n", False, id="line end"),
+        pytest.param("a@example.com\0", False, id="NUL"),
+        pytest.param("a@sub.example.com", False, id="subdomain"),
+        pytest.param("\u00e4@example.com", False, id="not ASCII"),
+        pytest.param("", False, id="none"),
+    ],
+)
+def test_a_domain_is_the_part_behind_the_only_at_sign(email: str, admitted: bool):
+    assert admits(RULE, Identity("s", email=email, email_verified=True), {}) is admitted
+    assert not admits(RULE, Identity("s", email=email, email_verified=False), {})
+
+
+@pytest.mark.parametrize(
+    ("value", "admitted"),
+    [
+        pytest.param("eng", True, id="text"),
+        pytest.param(["ops", "eng"], True, id="list"),
+        pytest.param([["eng"]], False, id="nested list"),
+        pytest.param({"eng": True}, False, id="object"),
+        pytest.param(None, False, id="null"),
+        pytest.param("", False, id="empty"),
+        pytest.param("Eng", False, id="case"),
+        pytest.param("engineering", False, id="longer"),
+    ],
+)
+def test_a_claim_must_have_the_very_value(value: object, admitted: bool):
+    rule = AllowRule(claims=(("team", "eng"),))
+    assert admits(rule, Identity("s"), {"team": value}) is admitted
+
+
+@pytest.mark.parametrize(
+    ("expected", "value", "admitted"),
+    [
+        pytest.param("true", True, True, id="true"),
+        pytest.param("1", True, False, id="true is not 1"),
+        pytest.param("42", 42, True, id="number"),
+        pytest.param("1.5", 1.5, False, id="fraction"),
+    ],
+)
+def test_booleans_and_numbers_are_compared_as_an_operator_writes_them(expected: str, value: object, admitted: bool):
+    assert admits(AllowRule(claims=(("x", expected),)), Identity("s"), {"x": value}) is admitted

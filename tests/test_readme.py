@@ -1,0 +1,61 @@
+"""What the README says of keys, targets, files and commands is so."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import get_args
+
+import pytest
+import yaml
+from pydantic import BaseModel
+
+from sidecar import keyfile, settings
+from sidecar.settings.schema import Configuration
+from sidecar.upstream.quirks import PRESETS
+
+_ROOT = Path(__file__).parent.parent
+_README = (_ROOT / "README.md").read_text()
+
+
+def _keys(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in section.model_fields.items():
+        parts = get_args(field.annotation)
+        below = next((part for part in (field.annotation, *parts) if _is_section(part)), None)
+        many = "[]" if below in parts else ""
+        if below is None:
+            yield f"{prefix}{name}"
+        else:
+            yield from _keys(below, f"{prefix}{name}{many}.")
+
+
+def _is_section(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, BaseModel)
+
+
+def test_the_table_names_every_key_and_no_other():
+    table = _README.split("## Configuration")[1].split("## ")[0]
+    first_cells = " ".join(line.split("|")[1] for line in table.splitlines() if line.startswith("| `"))
+    assert sorted(re.findall(r"`([^`]+)`", first_cells)) == sorted(_keys(Configuration))
+
+
+def test_the_table_names_every_provider():
+    (row,) = (line for line in _README.splitlines() if line.startswith("| `pools[].provider`"))
+    assert set(re.findall(r"`([^`]+)`", row.split("|")[3])) == set(PRESETS)
+
+
+def test_the_sample_configuration_is_right(tmp_path, entropy, clock):
+    (sample,) = re.findall(r"```yaml\n(.*?)```", _README, re.DOTALL)
+    keyfile.generate(tmp_path / "keys.json", entropy=entropy, clock=clock)
+    (tmp_path / "corp.secret").write_text("fake")
+    assert settings.parse(yaml.safe_load(sample), base=tmp_path).warnings == ()
+
+
+@pytest.mark.parametrize("name", ["README.md", "SECURITY.md", "CHANGELOG.md"])
+def test_links_lead_somewhere(name):
+    links = re.findall(r"\]\(([^)#]+)\)", (_ROOT / name).read_text())
+    assert [link for link in links if "://" not in link and not (_ROOT / link).exists()] == []
+
+
+def test_every_target_that_is_named_exists():
+    targets = set(re.findall(r"^([a-z-]+):", (_ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(re.findall(r"(?:`|^ +)make ([a-z-]+)", _README, re.MULTILINE)) <= targets
