@@ -2,15 +2,15 @@
 
 Imports point down only (import-linter keeps it so):
 
-    cli   doctor   demo                        entry points
-    app                                        composition root: builds everything, once
-    settings   handlers/*                      HTTP in: parse -> call -> render
-    signin                                     one authorization: request, approval, return
-    clients   grants/*   pools   discovery     use cases: who may do what, in which order
-    store/*   upstream/*   telemetry           adapters: Redis, the IdP, log and metrics
+    cli   demo                                  entry points
+    app                                         composition root: builds everything, once
+    settings   handlers/*   envoy_config        HTTP in: parse -> call -> render; Envoy's configuration
+    signin                                      one authorization: request, approval, return
+    clients   grants/*   discovery              use cases: who may do what, in which order
+    store/*   upstream/*   telemetry   keyfile  adapters: Redis, the IdP, log and metrics, the key file
     client_ids   tokens   sealing   directory   our own values and codecs
     records
-    oauth/*   clock   events                   pure protocol core: no I/O
+    oauth/*   clock   events   headers          pure protocol core: no I/O
 """
 
 __version__ = "0.1.0"

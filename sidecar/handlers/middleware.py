@@ -43,10 +43,8 @@ ErrorPage = Callable[[OAuthError, str], web.StreamResponse]
 ISSUER = web.RequestKey("issuer", Issuer)
 POOL = web.RequestKey("pool", Pool)
 
-FORM = "application/x-www-form-urlencoded"
 JSON = "application/json"
 BODY_LIMIT = 64 * 1024
-FORM = "application/x-www-form-urlencoded"
 _BODY_SECONDS = 10
 _REFERENCE = re.compile(r"[0-9A-Za-z._-]{1,64}", re.ASCII)
 _CROCKFORD = "0123456789abcdefghjkmnpqrstvwxyz"

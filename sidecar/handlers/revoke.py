@@ -2,11 +2,12 @@
 
 from dataclasses import dataclass
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from sidecar.clients import Clients
 from sidecar.grants.revocation import Revocation
-from sidecar.handlers.middleware import FORM, ISSUER, NO_STORE, POOL, read_body
+from sidecar.handlers.client_form import read_client_form
+from sidecar.handlers.middleware import ISSUER, NO_STORE, POOL
 from sidecar.oauth.params import revocation_request
 
 
@@ -19,9 +20,9 @@ class RevokeEndpoint:
         return [web.post("/revoke", self.handle)]
 
     async def handle(self, request: web.Request) -> web.Response:
-        asked = revocation_request(await read_body(request, FORM), request.headers.get(hdrs.AUTHORIZATION))
+        body, authorization = await read_client_form(request)
+        asked = revocation_request(body, authorization)
         issuer, pool = request[ISSUER], request[POOL]
-        basic = hdrs.AUTHORIZATION in request.headers
-        client = await self.clients.authenticate(issuer, pool, asked.credentials, basic=basic)
+        client = await self.clients.authenticate(issuer, pool, asked.credentials, basic=authorization is not None)
         await self.revocation.revoke(asked, client, pool, issuer)
         return web.Response(headers=NO_STORE)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from sidecar.clients import Clients
 from sidecar.clock import Clock
@@ -10,7 +10,8 @@ from sidecar.events import Recorder, TokenRefused
 from sidecar.grants.answer import TokenAnswer
 from sidecar.grants.redemption import Redemption
 from sidecar.grants.rotation import Rotation
-from sidecar.handlers.middleware import FORM, ISSUER, POOL, json_response, read_body
+from sidecar.handlers.client_form import read_client_form
+from sidecar.handlers.middleware import ISSUER, POOL, json_response
 from sidecar.oauth.errors import OAuthError
 from sidecar.oauth.params import CodeRequest, RefreshRequest, token_request
 
@@ -27,19 +28,18 @@ class TokenEndpoint:
         return [web.post("/token", self.handle)]
 
     async def handle(self, request: web.Request) -> web.Response:
-        body = await read_body(request, FORM)
+        body, authorization = await read_client_form(request)
         asked: CodeRequest | RefreshRequest | None = None
         try:
-            asked = token_request(body, request.headers.get(hdrs.AUTHORIZATION))
-            answer = await self._answer(request, asked)
+            asked = token_request(body, authorization)
+            answer = await self._answer(request, asked, basic=authorization is not None)
         except OAuthError as error:
             self._refused(request, asked, error)
             raise
         return json_response(answer.document(self.clock()))
 
-    async def _answer(self, request: web.Request, asked: CodeRequest | RefreshRequest) -> TokenAnswer:
+    async def _answer(self, request: web.Request, asked: CodeRequest | RefreshRequest, *, basic: bool) -> TokenAnswer:
         issuer, pool = request[ISSUER], request[POOL]
-        basic = hdrs.AUTHORIZATION in request.headers
         client = await self.clients.authenticate(issuer, pool, asked.credentials, basic=basic)
         if isinstance(asked, CodeRequest):
             return await self.redemption.redeem(asked, client, issuer)

@@ -1,8 +1,9 @@
 """A Valkey of our own for one machine (`embedded:DIR`): started, watched and stopped with us.
 
 All it writes is in DIR. Each write is on disk before it is answered. It listens on a Unix socket only. A shell stands
-between us and it: the pipe to that shell closes when we die, however we die, and then it ends the server. The lock on
-DIR is inherited by all of them, so it holds until the last one is gone.
+between us and it: the pipe to that shell closes when we die, however we die, and then it ends the server. On Linux the
+kernel ends the server when the shell itself is killed. The lock on DIR is inherited by all of them, so it holds until
+the last one is gone.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import fcntl
 import os
 import shutil
 import signal
+import sys
 import tempfile
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Iterator
@@ -36,13 +38,20 @@ _POLL_SECONDS = 0.02
 _WATCH = """
 exec 3<&0 </dev/null
 private=$1; shift
-"$@" 3<&- & server=$!
+DCR_STORE_SHELL=$$ "$@" 3<&- & server=$!
 { read -r _ <&3; kill -TERM "$server"; } 2>/dev/null & watch=$!
 exec 3<&-
 wait "$server"; status=$?
 kill "$watch" 2>/dev/null; wait "$watch" 2>/dev/null
 [ -z "$private" ] || rm -rf -- "$private"
 exit "$status"
+"""
+# Becomes the server, which then ends with its parent, the shell. PR_SET_PDEATHSIG is 1.
+_TIED = """
+import ctypes, os, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+if os.getppid() == int(os.environ.pop("DCR_STORE_SHELL")):
+    os.execv(sys.argv[1], sys.argv[1:])
 """
 
 
@@ -125,7 +134,8 @@ def _command(binary: Path, directory: Path, socket: Path) -> list[str]:
         "databases": "1",
         "daemonize": "no",
     }
-    return [str(binary), *(word for name, value in settings.items() for word in (f"--{name}", value))]
+    tied = [sys.executable, "-I", "-S", "-c", _TIED] if sys.platform == "linux" else []
+    return [*tied, str(binary), *(word for name, value in settings.items() for word in (f"--{name}", value))]
 
 
 async def _spawn(directory: Path, lock: int, private: str, command: list[str]) -> Process:

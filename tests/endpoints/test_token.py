@@ -175,3 +175,11 @@ async def test_no_secret_reaches_an_event(face: Face) -> None:
     said = repr(face.events)
     for secret in (tokens["access_token"], tokens["refresh_token"], "up-1", "up-r-1"):
         assert secret not in said
+
+
+@pytest.mark.parametrize("name", ["client_secret", "refresh_token", "code"])
+async def test_a_credential_in_the_url_is_refused(face: Face, name: str) -> None:
+    """RFC 6749 2.3.1: URLs end in logs."""
+    registered = await face.register(**PUBLIC)
+    response = await face.post_form(f"/token?{name}=x", face.code_fields(client_id=registered["client_id"]))
+    assert (response.status, (await response.json())["error"]) == (400, "invalid_request")

@@ -142,7 +142,7 @@ async def test_it_dies_with_us_however_we_die(home, end):
         *("-c", RUN, f"embedded:{directory}"),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,
-        env={**os.environ, "TMPDIR": str(home.parent), "PYTHONPATH": str(Path(__file__).parents[2])},
+        env=_environment(home),
     )
     assert await runner.stdout.readline() == b"ready\n"
     assert len(list(home.parent.iterdir())) == 2  # data, and the private directory of the socket
@@ -152,6 +152,28 @@ async def test_it_dies_with_us_however_we_die(home, end):
     assert list(home.parent.iterdir()) == [home]
     async with open_store(f"embedded:{directory}") as store:
         await store.ping()
+
+
+async def test_it_dies_with_us_though_all_between_are_killed_too(home):
+    runner = await asyncio.create_subprocess_exec(
+        sys.executable, *("-c", RUN, f"embedded:{home}"), stdout=asyncio.subprocess.PIPE, env=_environment(home)
+    )
+    assert await runner.stdout.readline() == b"ready\n"
+    (shell,) = _children(runner.pid)
+    between = [shell, *(pid for pid in _children(shell) if Path(f"/proc/{pid}/comm").read_text() == "sh\n")]
+    assert len(between) == 2  # the shell, and its part that watches the pipe
+    for pid in (*reversed(between), runner.pid):
+        os.kill(pid, signal.SIGKILL)
+    await runner.communicate()
+    await _until_unlocked(home)
+
+
+def _children(pid: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _environment(home: Path) -> dict[str, str]:
+    return {**os.environ, "TMPDIR": str(home.parent), "PYTHONPATH": str(Path(__file__).parents[2])}
 
 
 async def test_two_servers_live_side_by_side(home):
