@@ -226,3 +226,12 @@ class UpstreamCalled(Event):
     """`ok`, `refused`, `misconfigured`, `unavailable`, `unknown` or `malformed`."""
     seconds: float
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushChannel(Event):
+    """News of ended grants from other replicas: heard, or not. Without it a revocation takes up to two seconds."""
+
+    name: ClassVar[str] = "push_channel"
+    audit: ClassVar[bool] = False
+    up: bool

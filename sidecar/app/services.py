@@ -3,6 +3,7 @@
 The only place that names a concrete store, IdP client or sink. Shared by serve, the commands and the tests.
 """
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -19,6 +20,7 @@ from sidecar.events import AccessTokenRevoked, Event, GrantEnded, Recorder, Stor
 from sidecar.grants.authorisation import Authorisation
 from sidecar.grants.creation import GrantCreation
 from sidecar.grants.minting import Minting
+from sidecar.grants.news import hear
 from sidecar.grants.principals import Principals
 from sidecar.grants.redemption import Redemption
 from sidecar.grants.revocation import Revocation
@@ -72,6 +74,7 @@ class Services:
     revocation: Revocation
     authorisation: Authorisation
     upstream_refresh: UpstreamRefresh
+    principals: Principals
 
     @property
     def recorder(self) -> Recorder:
@@ -88,9 +91,12 @@ async def open_services(
     sources = Sources()
     async with open_adapters(settings, telemetry, sources) as adapters:
         services = build(settings, adapters, sources)
+        listening = asyncio.create_task(hear(adapters.store.news(), services.principals, telemetry), name="news")
         try:
             yield services
         finally:
+            listening.cancel()
+            await asyncio.wait([listening])
             await services.upstream_refresh.drain()
 
 
@@ -143,6 +149,7 @@ def build(settings: Settings, adapters: Adapters, sources: Sources) -> Services:
         revocation=Revocation(store, codec, upstream, forgetting),
         authorisation=Authorisation(store, codec, upstream_refresh, principals, clock, sources.monotonic),
         upstream_refresh=upstream_refresh,
+        principals=principals,
     )
 
 

@@ -6,6 +6,7 @@ Owns lifetimes of our tokens and the cap on live ones; stores nothing.
 from dataclasses import dataclass
 
 from sidecar.clock import Clock
+from sidecar.directory import same_resource
 from sidecar.grants.answer import TokenAnswer
 from sidecar.oauth.errors import InvalidTarget
 from sidecar.records import Grant, Lifetimes
@@ -49,19 +50,9 @@ class Minting:
 
 
 def check_resource(grant: Grant, requested: str | None) -> None:
-    """RFC 8707 2.2: absent means the bound one; one trailing slash and the case of scheme and host do not matter.
-
-    Raises InvalidTarget.
-    """
-    if requested is not None and canonical_resource(requested) != canonical_resource(grant.resource):
+    """RFC 8707 2.2: absent means the bound one. Raises InvalidTarget."""
+    if requested is not None and not same_resource(grant.resource, requested):
         raise InvalidTarget(reason="the resource is not the one that was granted")
-
-
-def canonical_resource(url: str) -> str:
-    """For comparison only: lower-case scheme and host, no trailing slash."""
-    scheme, separator, rest = url.partition("://")
-    authority, slash, path = rest.partition("/")
-    return f"{scheme.lower()}{separator}{authority.lower()}{slash}{path}".removesuffix("/")
 
 
 def _to_forget(state: GrantState, now: int) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ not there; `StoreError` means the store broke, and every caller lets it rise to 
 that takes `now` uses the store's own clock when it is None: only tests pass a time.
 """
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -211,7 +211,7 @@ class Grants(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """`taken`: consumed; `sealed` is the transaction. `stranger`: wrong binding; it still waits for the right browser."""
+    """`taken`: consumed; `sealed` is the transaction. `stranger`: wrong binding; it waits for the right browser."""
 
     outcome: Literal["taken", "stranger", "gone"]
     sealed: bytes = field(repr=False, default=b"")
@@ -235,7 +235,7 @@ class Transactions(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """What the registry adds to a self-describing id. An id of the store-only kind has its `sealed_body` nowhere else."""
+    """What the registry adds to a self-describing id. A store-only id has its `sealed_body` nowhere else."""
 
     client_id: str
     pool_id: str
@@ -256,7 +256,24 @@ class Clients(Protocol):
         """Slide the entry's life."""
 
 
-# Pools (issue "Pools, providers, operators") and limits come with their use cases. -----------------------------------
+# News ---------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What was heard.
+
+    `grant`: this grant, or one of its tokens, is not what it was. `up`: listening (again); what was said before was
+    missed. `down`: not listening.
+    """
+
+    kind: Literal["grant", "up", "down"]
+    grant_id: str = ""
+
+
+class Channel(Protocol):
+    def news(self) -> AsyncIterator[News]:
+        """What any replica ended, as it happens. Endless; a broken channel is opened again."""
 
 
 class Health(Protocol):
@@ -264,5 +281,5 @@ class Health(Protocol):
         """Raises StoreError when the store does not answer within its timeout."""
 
 
-class Store(Grants, Transactions, Clients, Health, Protocol):
+class Store(Grants, Transactions, Clients, Channel, Health, Protocol):
     """What the one adapter implements; use cases ask for the part they need."""

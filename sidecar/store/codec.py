@@ -68,6 +68,10 @@ class Keys:
         """What WAIT waits for: a write after the one that matters, on the same node."""
         return f"{self.prefix}:w:{_tag(grant_id)}"
 
+    def news(self) -> str:
+        """The channel on which scripts say that a grant changed; they derive the same name from its key."""
+        return f"{self.prefix}:news"
+
     def indexes(self, grant: Grant) -> tuple[str, str, str]:
         """Where a grant is listed: by client, by user, by pool."""
         return (

@@ -8,6 +8,7 @@ from sidecar.store.embedded import embedded_server
 from sidecar.store.redis_clients import RedisClients
 from sidecar.store.redis_grants import RedisGrants
 from sidecar.store.redis_link import Client, Link
+from sidecar.store.redis_news import RedisNews
 from sidecar.store.redis_part import Notice, ignore
 from sidecar.store.redis_transactions import RedisTransactions
 from sidecar.store.redis_upstream import RedisUpstream
@@ -16,7 +17,7 @@ from sidecar.store.redis_urls import connect
 EMBEDDED = "embedded:"
 
 
-class RedisStore(RedisGrants, RedisUpstream, RedisTransactions, RedisClients):
+class RedisStore(RedisGrants, RedisUpstream, RedisTransactions, RedisClients, RedisNews):
     """Satisfies `base.Store`."""
 
     __slots__ = ()

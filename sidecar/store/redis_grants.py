@@ -114,7 +114,7 @@ class RedisGrants(Part):
         return Rotated(kind, rest[0], int(rest[1])) if rest else Rotated(kind)
 
     async def revoke(self, grant_id: str) -> bool:
-        ended = await self.link.command("DEL", self.keys.grant(grant_id))
+        ended = await self.link.script("grant_end", self.keys.grant(grant_id))
         await self._confirm(grant_id)
         return bool(ended)
 

@@ -7,13 +7,15 @@ NOSCRIPT is answered with a second try: it says that nothing ran. Owns no key an
 import asyncio
 import builtins
 import re
-from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from hashlib import sha1
 from importlib.resources import files
 from typing import Any, TypeVar
 
 from redis.asyncio import Redis, RedisCluster
+from redis.asyncio.client import PubSub
 from redis.exceptions import (
     AuthenticationError,
     ConnectionError,  # noqa: A004 -- redis-py's own
@@ -124,6 +126,16 @@ class Link:
         seconds = self._seconds + self._wait_ms / 1000 + _TIMER_SECONDS
         reached = await self._bounded(seconds, lambda: self._wait(barrier))
         return reached >= self._wait_replicas
+
+    @asynccontextmanager
+    async def subscription(self, channel: str) -> AsyncIterator[PubSub]:
+        """A connection of its own that hears one channel. Raises StoreError when it cannot be opened."""
+        subscription = self._client.pubsub(ignore_subscribe_messages=True)
+        try:
+            await self._bounded(self._seconds, lambda: subscription.subscribe(channel))
+            yield subscription
+        finally:
+            await subscription.aclose()  # type: ignore[no-untyped-call]
 
     async def _wait(self, barrier: str) -> int:
         client = self._client

@@ -15,7 +15,7 @@ import orjson
 import structlog
 
 from sidecar import events
-from sidecar.events import CallDecided, Event, RequestServed, StoreFault, UnexpectedError, UpstreamCalled
+from sidecar.events import CallDecided, Event, PushChannel, RequestServed, StoreFault, UnexpectedError, UpstreamCalled
 
 Log = structlog.typing.FilteringBoundLogger
 _LEVELS: Mapping[str, int] = {
@@ -70,6 +70,8 @@ def _level(event: Event) -> int:
         return logging.ERROR
     if isinstance(event, StoreFault) or (isinstance(event, UpstreamCalled) and event.outcome not in {"ok", "refused"}):
         return logging.WARNING
+    if isinstance(event, PushChannel):
+        return logging.DEBUG if event.up else logging.WARNING
     if isinstance(event, RequestServed):
         if event.listener == "ops":
             return logging.DEBUG

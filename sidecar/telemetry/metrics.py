@@ -73,6 +73,9 @@ class Metrics:
         self.upstream = counter("upstream_calls", "Calls to identity providers.", "provider", "operation", "outcome")
         self.upstream_seconds = histogram("upstream_call_seconds", "Time they took.", _SLOW, "provider", "operation")
         self.store_faults = counter("store_faults", "Unreadable records and missing copies.", "reason")
+        self.push_channel = Gauge(
+            PREFIX + "push_channel_up", "1 while ends of grants on other replicas are heard at once.", registry=registry
+        )
         self.defects = counter("unexpected_errors", "Exceptions that nothing handled.")
         build = Gauge(PREFIX + "build_info", "The running version.", ["version"], registry=registry)
         build.labels(__version__).set(1)
@@ -94,6 +97,7 @@ class Metrics:
             events.CallDecided: self._call,
             events.UpstreamCalled: self._upstream,
             events.StoreFault: lambda e: self.store_faults.labels(e.reason).inc(),
+            events.PushChannel: lambda e: self.push_channel.set(e.up),
             events.UnexpectedError: lambda _: self.defects.inc(),
         }
 

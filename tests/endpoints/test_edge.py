@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestClient, TestServer
 from sidecar import events
 from sidecar.app.serving import HTTP
 from sidecar.events import RequestServed, UnexpectedError
-from sidecar.handlers.middleware import FORM, Edge, json_response, new_reference, read_body
+from sidecar.handlers.middleware import Edge, json_response, new_reference, read_body
 from sidecar.oauth.errors import AccessDenied, AuthorizationError, InvalidGrant, OAuthError
 from sidecar.store.base import StoreError
 from sidecar.upstream.base import UpstreamMalformed, UpstreamUnavailable
@@ -39,7 +39,7 @@ class Bench:
         self.seen = events.reference.get()
         if self.failure is not None:
             raise self.failure
-        return json_response({"read": len(await read_body(request, FORM))})
+        return json_response({"read": len(await read_body(request, "application/x-www-form-urlencoded"))})
 
     @asynccontextmanager
     async def client(self):

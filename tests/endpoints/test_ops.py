@@ -156,6 +156,10 @@ async def test_every_listener_serves_its_own_while_the_store_is_down(settings, t
             refused = await oauth.post("http://x/register", headers=host, json=body)
             assert (refused.status, (await refused.json())["error"]) == (503, "temporarily_unavailable")
             assert int(refused.headers["Retry-After"]) > 0
+            for path in ("token", "revoke"):
+                fields = {"grant_type": "refresh_token", "refresh_token": "x", "token": "x", "client_id": "x"}
+                refused = await oauth.post(f"http://x/{path}", headers=host, data=fields)
+                assert (refused.status, (await refused.json())["error"]) == (503, "temporarily_unavailable"), path
         async with over(tmp_path / "check") as check:
             assert (await check.get("http://x/check/mcp", headers={"Host": "mcp.example.com"})).status == 401
         assert not (tmp_path / "admin").exists()

@@ -124,12 +124,21 @@ async def test_a_failure_within_still_stops_it(home):
         await store.ping()
 
 
+def _locks(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
 async def _until_unlocked(home: Path) -> None:
     """The lock is inherited by shell and server, so it is free when the last of them is gone."""
     lock = os.open(home / "lock", os.O_RDWR)
     try:
         async with asyncio.timeout(30):
-            await asyncio.to_thread(fcntl.flock, lock, fcntl.LOCK_EX)
+            while not _locks(lock):
+                await asyncio.sleep(0.01)
     finally:
         os.close(lock)
 
@@ -160,7 +169,7 @@ async def test_it_dies_with_us_though_all_between_are_killed_too(home):
     )
     assert await runner.stdout.readline() == b"ready\n"
     (shell,) = _children(runner.pid)
-    between = [shell, *(pid for pid in _children(shell) if Path(f"/proc/{pid}/comm").read_text() == "sh\n")]
+    between = [shell, *(pid for pid in _children(shell) if _name(pid) == "sh")]
     assert len(between) == 2  # the shell, and its part that watches the pipe
     for pid in (*reversed(between), runner.pid):
         os.kill(pid, signal.SIGKILL)
@@ -170,6 +179,10 @@ async def test_it_dies_with_us_though_all_between_are_killed_too(home):
 
 def _children(pid: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def _name(pid: int) -> str:
+    return Path(f"/proc/{pid}/comm").read_text().strip()
 
 
 def _environment(home: Path) -> dict[str, str]:

@@ -13,13 +13,13 @@ if stored[8] then -- used: the mark stays as long as the grant, so that a replay
   if not proven then return 'mismatch' end
   local double = tonumber(ARGV[7])
   if double > 0 and now - stored[8] <= double then return 'double' end
-  redis.call('DEL', KEYS[1])
+  finish()
   return 'replayed'
 end
 if now >= tonumber(stored[7]) then return 'expired' end
 if not proven then
   if redis.call('HINCRBY', KEYS[1], 'ct', 1) < tonumber(ARGV[8]) then return 'mismatch' end
-  redis.call('DEL', KEYS[1])
+  finish()
   return 'burnt'
 end
 local dropped = tonumber(ARGV[10])

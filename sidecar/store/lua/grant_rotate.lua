@@ -6,7 +6,7 @@ local stored = redis.call('HMGET', KEYS[1], 's', 'v', 'rg', 're', 'pg', 'pt', 'p
 if stored[1] ~= SCHEMA then return { 'gone' } end
 local now, presented, current = clock(ARGV[1]), tonumber(ARGV[3]), tonumber(stored[3] or 0)
 local function over(outcome)
-  redis.call('DEL', KEYS[1])
+  finish()
   return { outcome }
 end
 if presented > current then return over('lost') end

@@ -12,3 +12,14 @@ local function int(number) return string.format('%.0f', number) end
 
 -- An optional argument is '' when it was not sent, else '=' and the value.
 local function differs(sent, stored) return sent ~= '' and sent ~= '=' .. tostring(stored) end
+
+-- Tell every replica that this grant, or one of its tokens, is not what it was. The channel stands beside the key.
+local function tell()
+  redis.call('PUBLISH', string.match(KEYS[1], '^(.*):g:{') .. ':news', string.match(KEYS[1], '{(.*)}'))
+end
+
+local function finish()
+  local ended = redis.call('DEL', KEYS[1])
+  tell()
+  return ended
+end

@@ -4,4 +4,5 @@
 if redis.call('HGET', KEYS[1], 'un') ~= ARGV[1] then return 0 end
 if redis.call('HSETNX', KEYS[1], 'ux', '1') == 0 then return 0 end
 redis.call('HINCRBY', KEYS[1], 'v', 1)
+tell()
 return 1
