@@ -45,6 +45,8 @@ class Server:
     """A pool's name; empty when the server has none."""
     base_scopes: tuple[str, ...] = ()
     optional_scopes: tuple[str, ...] = ()
+    implied_scopes: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Broad scope and the narrower ones that it stands for."""
     allowed_origins: frozenset[str] = frozenset()
     inject: Inject = Inject()
     without_pool: Literal["deny", "relay"] = "deny"
@@ -68,6 +70,13 @@ class Server:
     @property
     def scopes(self) -> tuple[str, ...]:
         return self.base_scopes + self.optional_scopes
+
+    def missing_scopes(self, held: tuple[str, ...]) -> tuple[str, ...]:
+        """The base scopes that a token with these does not have, not even by implication."""
+        have = set(held)
+        while found := {narrow for broad, those in self.implied_scopes if broad in have for narrow in those} - have:
+            have |= found
+        return tuple(scope for scope in self.base_scopes if scope not in have)
 
     def metadata_url(self, *, slash: bool = False) -> str:
         """RFC 9728 3.1: the well-known segment goes between host and path. `slash` for the `/mcp/` variant."""

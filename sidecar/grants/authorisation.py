@@ -42,9 +42,9 @@ class Authorisation:
         key = Key.of(text, server, pool.id)
         remembered = self.principals.get(key)
         principal = remembered or await self._read(token, key, server, pool)
-        missing = set(server.base_scopes) - set(principal.scopes)
+        missing = server.missing_scopes(principal.scopes)
         if missing:
-            raise InsufficientScope(reason=f"lacks {' '.join(sorted(missing))}")
+            raise InsufficientScope(principal.scopes, reason=f"lacks {' '.join(missing)}")
         return principal, remembered is not None
 
     async def _read(self, token: Token, key: Key, server: Server, pool: Pool) -> Principal:

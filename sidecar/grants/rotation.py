@@ -40,6 +40,8 @@ class Rotation:
             if (state.grant.client_id, state.grant.issuer) != (client.id, issuer.url):
                 raise InvalidGrant(reason="the refresh token belongs to another client")
             check_resource(state.grant, request.resource)
+            if state.grant.expires_at <= self.minting.clock():
+                raise InvalidGrant(reason="the grant has reached its absolute end")
             scopes = _narrowed(state.grant, request.scopes)
             if state.refresh is None or state.refresh.generation != token.generation:
                 answer = await self._judge(token, state)

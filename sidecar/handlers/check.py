@@ -174,9 +174,10 @@ def _challenge(error: OAuthError, server: Server, path: str) -> str:
     """RFC 9728 5.1, for what signing in (again) can mend; empty for everything else."""
     if not isinstance(error, NoToken | InvalidToken | InsufficientScope):
         return ""
+    held = error.held if isinstance(error, InsufficientScope) else ()
     return bearer_challenge(
         resource_metadata=server.metadata_url(slash=path == server.path + "/"),
-        scope=server.base_scopes,
+        scope=tuple(dict.fromkeys((*server.base_scopes, *held))),
         error=None if isinstance(error, NoToken) else error.code,
         description=error.description,
     )

@@ -124,7 +124,13 @@ class InvalidToken(OAuthError):
 
 
 class InsufficientScope(OAuthError):
+    """`held` is what the token has: a client that asks for exactly what it is told must not lose it (SEP-2350)."""
+
     code, status, default = "insufficient_scope", 403, "The access token lacks a scope that this server needs."
+
+    def __init__(self, held: tuple[str, ...] = (), *, reason: str = "") -> None:
+        self.held = held
+        super().__init__(reason=reason)
 
 
 # HTTP conditions that OAuth has no code for; clients parse JSON with `error` all the same ----------------------------

@@ -78,6 +78,8 @@ class ScopesSection(Section):
     """What a token must carry; published in the metadata and challenged when missing."""
     optional: Scopes = ()
     """What a client may ask for on top."""
+    implies: dict[str, Scopes] = {}
+    """Which narrower scopes a broad one stands for."""
 
 
 class AllowSection(Section):

@@ -36,6 +36,10 @@ def _server(section: ServerSection, problems: list[Problem]) -> Server:
     base, optional = section.scopes.base, section.scopes.optional
     if len({*base, *optional}) != len(base) + len(optional):
         problems.append(Problem(f"servers[{section.name}].scopes", "a scope stands twice; once, in base or optional"))
+    known = {*base, *optional}
+    if not {*section.scopes.implies}.union(*section.scopes.implies.values()) <= known:
+        text = "names a scope that is neither in base nor in optional"
+        problems.append(Problem(f"servers[{section.name}].scopes.implies", text))
     return Server(
         name=section.name,
         resource=section.resource,
@@ -44,6 +48,7 @@ def _server(section: ServerSection, problems: list[Problem]) -> Server:
         pool=section.pool,
         base_scopes=base,
         optional_scopes=optional,
+        implied_scopes=tuple(section.scopes.implies.items()),
         allowed_origins=frozenset(section.allowed_origins),
         inject=Inject(section.inject.mode, section.inject.header, section.inject.prefix),
         without_pool=section.without_pool,

@@ -1,4 +1,4 @@
-"""News of grants that are not what they were, from every replica to every replica. Owns the channel, not what it is for.
+"""News of grants that are not what they were, from every replica to every other. Owns the channel, not its use.
 
 Redis delivers at most once, so hearing of an end only makes it faster; `up` tells that earlier ends were missed.
 """

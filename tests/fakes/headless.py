@@ -1,6 +1,6 @@
 """What `webbrowser` starts in tests: approves, signs in, and follows the last redirect to the client that listens.
 
-    BROWSER="python -m tests.fakes.headless alice %s &"
+BROWSER="python -m tests.fakes.headless alice %s &"
 """
 
 import asyncio

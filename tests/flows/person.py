@@ -74,6 +74,15 @@ class Person:
         assert self.auth is not None
         return not self.auth.context.is_token_valid()
 
+    async def refresh(self, issuer: str) -> OAuthToken:
+        """As the client would, but now."""
+        assert self.storage.client is not None
+        assert self.storage.tokens is not None
+        basic = httpx2.BasicAuth(self.storage.client.client_id, self.storage.client.client_secret or "")
+        form = {"grant_type": "refresh_token", "refresh_token": self.storage.tokens.refresh_token}
+        async with httpx2.AsyncClient(auth=basic) as http:
+            return OAuthToken.model_validate_json((await http.post(f"{issuer}/token", data=form)).content)
+
     async def _sign_in(self, url: str) -> None:
         self.sign_ins += 1
         async with Browser(REDIRECT) as browser:

@@ -114,3 +114,35 @@ async def test_sealed_tokens_moved_to_another_users_grant_do_not_open(world: Wor
         vault.unseal(key, two, sealed)
     with pytest.raises(SealError):
         vault.unseal(key, one, replace(sealed, serial=2))
+
+
+@pytest.mark.req(175)
+async def test_a_broad_scope_stands_for_the_narrow_ones_that_it_implies(world: World) -> None:
+    """Through several steps; and what implies nothing implies nothing."""
+    server = replace(
+        SERVER,
+        optional_scopes=("notes.write", "notes.admin"),
+        implied_scopes=(("notes.admin", ("notes.write",)), ("notes.write", ("notes.read",))),
+    )
+    _, code = await world.sign_in(server=server)
+    answer = await world.redeem(code)
+    for scope in ("notes.admin", "notes.write"):
+        answer = await world.refresh(answer.refresh_token, scopes=(scope,))
+        await world.call(answer.access_token, server)
+    with pytest.raises(InsufficientScope):
+        await world.call(answer.access_token, SERVER)
+
+
+@pytest.mark.req(195)
+@pytest.mark.parametrize("skew", [-60, 60])
+async def test_replicas_whose_clocks_differ_by_a_minute_serve_one_session(world: World, skew: int) -> None:
+    """Signed in on one, redeemed and used on the other; the code's life is judged by the store's time."""
+    other = world.replica()
+    other.clock = type(world.clock)(world.clock.now + skew)
+    other.__post_init__()
+    _, code = await world.sign_in()
+    answer = await other.redeem(code)
+    await world.call(answer.access_token)
+    await other.call(answer.access_token)
+    await world.refresh(answer.refresh_token)
+    await other.refresh(answer.refresh_token)

@@ -132,3 +132,12 @@ async def test_an_upstream_token_without_end_can_be_kept_by_refreshing_ours(worl
 async def test_what_is_not_our_code_is_invalid_grant(world: World, code: str) -> None:
     with pytest.raises(InvalidGrant):
         await world.redeem(code)
+
+
+@pytest.mark.req(138)
+@pytest.mark.parametrize("verifier", ["v" * 43, "w" * 43])
+async def test_a_code_without_a_challenge_opens_for_no_verifier(world: World, verifier: str) -> None:
+    """PKCE downgrade: /authorize never makes such a code, and if one existed it would be worth nothing."""
+    _, code = await world.sign_in(challenge="")
+    with pytest.raises(InvalidGrant):
+        await world.redeem(code, verifier=verifier)

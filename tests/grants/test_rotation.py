@@ -1,12 +1,14 @@
 """Refresh tokens rotate on every use, forgive a lost answer, and end the grant when reused (design 9)."""
 
 import asyncio
+import time
 from dataclasses import replace
 
 import pytest
 
 from sidecar.events import GrantEnded
 from sidecar.oauth.errors import InvalidGrant, InvalidScope, InvalidToken, UnauthorizedClient
+from sidecar.records import UpstreamTokens
 from tests.grants.world import World
 
 
@@ -106,3 +108,26 @@ async def test_an_access_token_is_no_refresh_token(world: World) -> None:
     for text in (first.access_token, "dcrr_" + first.access_token.removeprefix("dcra_")):
         with pytest.raises(InvalidGrant):
             await world.refresh(text)
+
+
+@pytest.mark.req(153)
+async def test_a_refresh_token_that_was_idle_too_long_is_dead(world: World) -> None:
+    """Judged by the store's clock, which is that of this machine."""
+    world = replace(world, lifetimes=replace(world.lifetimes, refresh_idle=int(time.time()) - world.clock() - 1))
+    first = await world.tokens()
+    with pytest.raises(InvalidGrant):
+        await world.refresh(first.refresh_token)
+
+
+@pytest.mark.req(153)
+async def test_a_grant_ends_however_often_it_is_refreshed(world: World) -> None:
+    """The absolute end: sign in again."""
+    world = replace(world, lifetimes=replace(world.lifetimes, grant=10_000))
+    answer = await world.tokens(upstream=UpstreamTokens("up"))
+    for _ in range(3):
+        world.clock.advance(3000)
+        answer = await world.refresh(answer.refresh_token)
+    assert answer.document(world.clock())["expires_in"] == 1000
+    world.clock.advance(1000)
+    with pytest.raises(InvalidGrant):
+        await world.refresh(answer.refresh_token)

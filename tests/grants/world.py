@@ -97,7 +97,11 @@ class World:
         )
 
     async def sign_in(
-        self, client: Client | None = None, tokens: UpstreamTokens = UPSTREAM, server: Server = SERVER
+        self,
+        client: Client | None = None,
+        tokens: UpstreamTokens = UPSTREAM,
+        server: Server = SERVER,
+        challenge: str = s256(VERIFIER),
     ) -> tuple[Grant, str]:
         client = client or self.client()
         request = AuthorizationRequest(
@@ -110,7 +114,7 @@ class World:
             resource=server.resource,
             scopes=server.scopes,
             state="s",
-            code_challenge=s256(VERIFIER),
+            code_challenge=challenge,
             reference="ref0000001",
         )
         return await self.creation.create(

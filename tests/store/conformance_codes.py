@@ -191,7 +191,8 @@ async def test_an_index_forgets_what_is_over_and_never_shortens(store):
     await created(store)  # of the same client, user and pool, with an earlier end
     assert await store.link.command("ZSCORE", key, "0" * 32) is None
     assert await store.link.command("PTTL", key) > 89 * DAY * 1000
-    assert await redeem(store, state, at=now() + 1) == "double"
+    sooner = now() + DAY
+    assert await store.redeem(state, proofs(state.grant), issued(1), expires_at=sooner, double_submit=60) == "double"
     assert float(await store.link.command("ZSCORE", key, state.grant.id)) == state.grant.expires_at * 1000
 
 

@@ -2,13 +2,13 @@
 
 import asyncio
 import time
-from contextlib import ExitStack
+from contextlib import ExitStack, aclosing
 
 import pytest
 from redis import Redis
 from redis.asyncio import RedisCluster
 
-from sidecar.store.base import StoreError
+from sidecar.store.base import News, StoreError
 from sidecar.store.redis import open_store
 from tests.store.build import created, redeem, redeemed, state_of
 from tests.store.conformance import *  # noqa: F403
@@ -90,6 +90,21 @@ async def test_finding_the_nodes_may_take_longer_than_an_operation(url, prefix):
         while isinstance((await asyncio.gather(store.ping(), return_exceptions=True))[0], StoreError):
             assert time.monotonic() < until
         assert await store.read("a" * 32) is None
+
+
+async def test_an_end_on_any_node_is_heard_by_another_replica(url, prefix):
+    async with (
+        open_store(url, prefix=prefix, timeout_ms=5000) as one,
+        open_store(url, prefix=prefix, timeout_ms=5000) as two,
+        aclosing(two.news()) as news,
+        asyncio.timeout(20),
+    ):
+        assert await anext(news) == News("up")
+        states = [await redeemed(one) for _ in range(12)]
+        for state in states:
+            await one.revoke(state.grant.id)
+        heard = {(await anext(news)).grant_id for _ in states}
+    assert heard == {state.grant.id for state in states}
 
 
 async def test_a_cluster_behind_a_plain_url_is_told(nodes):

@@ -1,5 +1,7 @@
 -- Stands before every script; SCHEMA is put before this by the loader.
--- In every script the first write is one that may need memory: so a full store refuses it before anything changed.
+-- A script that adds does so in its first write, so a full store refuses it before anything changed. One that only ends
+-- or gives back begins with a write that frees, so a full store lets it.
+
 -- Milliseconds: the given time, or the store's own.
 local function clock(given)
   if given ~= '' then return tonumber(given) end
