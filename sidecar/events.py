@@ -180,11 +180,24 @@ class GrantEnded(Event):
     name: ClassVar[str] = "grant_ended"
     grant: str
     reason: str
-    """`revoked`, `code_replayed`, `code_burnt`, `refresh_reused`, `lost_write`, `upstream_refused` or
-    `unknown_outcome`."""
+    """`revoked`, `code_replayed`, `code_burnt`, `refresh_reused`, `lost_write`, `upstream_refused`,
+    `unknown_outcome` or `origin_refused`."""
     client: str = ""
     user: str = ""
     server: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OriginRefused(Event):
+    """The MCP server answered 401 to an upstream token."""
+
+    name: ClassVar[str] = "origin_refused"
+    grant: str
+    client: str
+    user: str
+    server: str
+    outcome: str
+    """`marked`: the token is renewed before its next use. `ended`: the grant was ended. `stale`: known already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,8 +31,11 @@ FOREIGN_IDENTITY = (
 """What other proxies set and MCP servers may trust: never let through from a client."""
 
 LOG_PREFIX = "x-dcr-log-"
-LOG_FIELDS = ("client", "user", "grant", "server", "reference")
+LOG_FIELDS = ("client", "user", "grant", "serial", "server", "reference")
 """The check's answer carries `x-dcr-log-<field>`; Envoy makes access-log metadata of them and forwards none."""
 
 CHECK_SECRET = "x-dcr-check-secret"  # noqa: S105 - a header's name
 """Envoy proves with it that a check is Envoy's own, when the check listener leaves the machine."""
+
+REFUSED_PATH = "/refused"
+"""On the check's listener: where Envoy reports that an MCP server answered 401 to what the check had allowed."""

@@ -14,6 +14,7 @@ from sidecar.handlers.guard import only_with_secret
 from sidecar.handlers.middleware import BODY_LIMIT, Edge, ErrorPage, allows_cors, at_issuer, preflight
 from sidecar.handlers.ops import OpsEndpoint
 from sidecar.handlers.pages import Pages
+from sidecar.handlers.refused import RefusedEndpoint
 from sidecar.handlers.register import RegisterEndpoint
 from sidecar.handlers.revoke import RevokeEndpoint
 from sidecar.handlers.token import TokenEndpoint
@@ -52,7 +53,7 @@ def _issuer_endpoints(services: Services, pages: Pages) -> Iterable[Endpoint]:
 
 
 def check_app(services: Services) -> web.Application:
-    """Decisions for Envoy, and nothing else: every path behind the prefix is a question about that path."""
+    """For Envoy: decisions, every path behind the prefix being a question about that path; and its word of refusals."""
     settings = services.settings
     guards = [only_with_secret(settings.listeners.check_secret)] if settings.listeners.check_secret else []
     app = _app(services, "check", guards, records=False)
@@ -61,6 +62,7 @@ def check_app(services: Services) -> web.Application:
             settings.directory, services.authorisation, services.recorder, services.sources.monotonic
         ).routes()
     )
+    app.add_routes(RefusedEndpoint(services.refusal).routes())
     return app
 
 

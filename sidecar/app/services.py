@@ -23,6 +23,7 @@ from sidecar.grants.minting import Minting
 from sidecar.grants.news import hear
 from sidecar.grants.principals import Principals
 from sidecar.grants.redemption import Redemption
+from sidecar.grants.refusal import Refusal
 from sidecar.grants.revocation import Revocation
 from sidecar.grants.rotation import Rotation
 from sidecar.grants.upstream_refresh import UpstreamRefresh
@@ -75,6 +76,7 @@ class Services:
     authorisation: Authorisation
     upstream_refresh: UpstreamRefresh
     principals: Principals
+    refusal: Refusal
 
     @property
     def recorder(self) -> Recorder:
@@ -150,6 +152,7 @@ def build(settings: Settings, adapters: Adapters, sources: Sources) -> Services:
         authorisation=Authorisation(store, codec, upstream_refresh, principals, clock, sources.monotonic),
         upstream_refresh=upstream_refresh,
         principals=principals,
+        refusal=Refusal(store, principals, recorder),
     )
 
 

@@ -138,6 +138,10 @@ def _defect(event: events.UnexpectedError) -> Line:
     return Line("defect of ours", f"{event.kind}; the sidecar's log says where", _BAD)
 
 
+def _push(_event: events.PushChannel) -> None:
+    """With one sidecar there is nobody to hear from."""
+
+
 def _request(event: events.RequestServed) -> Line | None:
     """Only what failed on our side: everything else has an event of its own."""
     if event.status < _SERVER_ERROR:
@@ -161,6 +165,7 @@ _TELLING: dict[type[events.Event], Callable[..., Line | None]] = {
     events.UpstreamCalled: _upstream,
     events.StoreFault: _store,
     events.UnexpectedError: _defect,
+    events.PushChannel: _push,
     events.RequestServed: _request,
 }
 

@@ -29,6 +29,10 @@ COMMENTS: Final[Mapping[str, str]] = {
         "Envoy's own answers as JSON. Envoy drops headers and body of a 5xx from the check, so Retry-After and CORS "
         "for those stand here. UAEX marks what ext_authz answered; the check's other answers pass as they are."
     ),
+    "default_source_code": (
+        "An MCP server that answers 401 refused the upstream token: the client gets our challenge, the sidecar gets "
+        "to know before the client comes back."
+    ),
     "access_log": "One line per request, with client and user as the check named them. No query and no credential.",
     "virtual_hosts": (
         "Configured authorities only. In each: what is refused outright; what needs no token, as an explicit list; the "

@@ -8,6 +8,7 @@ import re
 from sidecar import headers
 from sidecar.envoy_config.clusters import CHECK
 from sidecar.envoy_config.plan import EnvoyPlan
+from sidecar.envoy_config.refusal import refusal_filter
 from sidecar.envoy_config.typed import EXT_AUTHZ, HEADER_MUTATION, ROUTER, Doc, exactly, overwrite, seconds, typed
 
 CHECK_SECONDS = 5
@@ -63,7 +64,7 @@ def early_mutations(plan: EnvoyPlan) -> list[Doc]:
 
 
 def http_filters(plan: EnvoyPlan) -> list[Doc]:
-    return [_source(), _ext_authz(plan), _router()]
+    return [_source(), refusal_filter(plan), _ext_authz(plan), _router()]
 
 
 def _alias(name: str) -> str:

@@ -12,7 +12,10 @@ from sidecar import headers
 from sidecar.directory import Issuer, Server, canonical_authority
 from sidecar.envoy_config.clusters import OAUTH, origin_cluster
 from sidecar.envoy_config.plan import EnvoyPlan, is_relayed
-from sidecar.envoy_config.typed import NO_CHECK, Doc, overwrite, seconds
+from sidecar.envoy_config.refusal import CHALLENGE
+from sidecar.envoy_config.typed import LUA, NO_CHECK, Doc, overwrite, seconds
+from sidecar.oauth.challenge import bearer_challenge
+from sidecar.oauth.errors import InvalidToken
 
 ENDPOINTS = ("authorize", "callback", "token", "register", "revoke")
 """What clients and browsers reach without one of our access tokens, under each issuer."""
@@ -135,8 +138,19 @@ def _mcp(server: Server, plan: EnvoyPlan, *, shared: bool) -> Doc:
         "name": f"{'relay' if relayed else 'mcp'} {server.name}",
         "route": action,
         **_hygiene(guarded=not relayed, shared=shared),
-        **(_unchecked() if relayed else {}),
+        **(_unchecked() if relayed else _challenge(server)),
     }
+
+
+def _challenge(server: Server) -> Doc:
+    """What a client hears when the MCP server refuses the upstream token: sign in again, here (RFC 9728 5.1)."""
+    challenge = bearer_challenge(
+        resource_metadata=server.metadata_url(),
+        scope=server.base_scopes,
+        error=InvalidToken.code,
+        description=InvalidToken.default,
+    )
+    return {"metadata": {"filter_metadata": {LUA: {CHALLENGE: challenge}}}}
 
 
 def _hygiene(*, guarded: bool, shared: bool) -> Doc:

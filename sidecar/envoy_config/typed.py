@@ -10,6 +10,7 @@ _PREFIX = "type.googleapis.com/"
 
 EXT_AUTHZ = "envoy.filters.http.ext_authz"
 HEADER_MUTATION = "envoy.filters.http.header_mutation"
+LUA = "envoy.filters.http.lua"
 ROUTER = "envoy.filters.http.router"
 
 NO_CHECK: Doc = {

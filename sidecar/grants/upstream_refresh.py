@@ -93,6 +93,9 @@ class UpstreamRefresh:
         except UpstreamError as error:
             await self._unknown(pool, grant, owner, str(error))
             raise UpstreamTransient(str(error), 1) from error
+        if stored.refused and renewed.access_token == tokens.access_token:
+            await self._end(grant, "origin_refused")
+            raise UpstreamEnded("the provider gave the refused token again")
         await self._save(grant, owner, vault.seal(data_key, grant, stored.serial + 1, renewed, self.entropy))
 
     async def _acquire(self, pool: Pool, grant: Grant, stored: SealedUpstream, owner: str) -> bool:

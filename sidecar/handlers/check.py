@@ -138,6 +138,7 @@ def _allow(server: Server, principal: Principal, *, cached: bool) -> _Decision:
         "client": grant.client_name or grant.client_id,
         "user": grant.identity.email or grant.identity.subject,
         "grant": grant.id,
+        "serial": str(principal.upstream_serial),
         "server": server.name,
         "reference": grant.reference,
     }

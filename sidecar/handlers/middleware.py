@@ -94,8 +94,6 @@ def at_issuer(directory: Directory, issuer_path: str, handler: Handler) -> Handl
         pool = directory.pool_of(issuer)
         if pool is None:
             raise NotFound(reason="the issuer has no pool")
-        if len(request.headers.getall(hdrs.AUTHORIZATION, [])) > 1:
-            raise InvalidRequest(reason="more than one Authorization header")
         request[ISSUER], request[POOL] = issuer, pool
         return await handler(request)
 

@@ -144,6 +144,11 @@ class Lease:
     seconds: float = 0.0
 
 
+Refused = Literal["marked", "ended", "stale"]
+"""`marked`: the next use renews the token first. `ended`: renewing cannot help, so the grant is over: nothing can
+renew it, or it was renewed for the same reason a short while ago. `stale`: known already, or another's."""
+
+
 class Grants(Protocol):
     """One grant is one hash; every verb that changes one is one script on that one key."""
 
@@ -202,8 +207,8 @@ class Grants(Protocol):
     async def release_upstream(self, grant_id: str, owner: str, *, cool_down: float, now: float | None = None) -> None:
         """The call failed and certainly changed nothing upstream: nobody tries again for `cool_down` seconds."""
 
-    async def refuse_upstream(self, grant_id: str, serial: int) -> None:
-        """The MCP server did not accept this access token: the next use must refresh first."""
+    async def refuse_upstream(self, grant_id: str, serial: int, *, now: float | None = None) -> Refused:
+        """The MCP server did not accept the access token of this serial."""
 
 
 # Transactions --------------------------------------------------------------------------------------------------------

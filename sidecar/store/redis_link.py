@@ -130,7 +130,10 @@ class Link:
     @asynccontextmanager
     async def subscription(self, channel: str) -> AsyncIterator[PubSub]:
         """A connection of its own that hears one channel. Raises StoreError when it cannot be opened."""
-        subscription = self._client.pubsub(ignore_subscribe_messages=True)
+        client = self._client
+        if isinstance(client, RedisCluster):  # which otherwise takes a channel's node from a map that is still empty
+            await self._bounded(self._seconds, client.initialize)
+        subscription = client.pubsub(ignore_subscribe_messages=True)
         try:
             await self._bounded(self._seconds, lambda: subscription.subscribe(channel))
             yield subscription

@@ -4,9 +4,14 @@ The lease, its mark and the tokens are fields of the grant's hash, so result and
 goes when the grant goes.
 """
 
-from sidecar.store.base import Lease, SealedUpstream
+from typing import cast
+
+from sidecar.store.base import Lease, Refused, SealedUpstream
 from sidecar.store.packing import upstream_pairs
 from sidecar.store.redis_part import Part, given, milliseconds
+
+_MUST_SERVE_SECONDS = 300.0
+"""A token that was renewed because the MCP server refused the last one, and is refused within this, ends the grant."""
 
 
 class RedisUpstream(Part):
@@ -30,5 +35,8 @@ class RedisUpstream(Part):
             "upstream_release", self.keys.grant(grant_id), given(now), owner, milliseconds(cool_down)
         )
 
-    async def refuse_upstream(self, grant_id: str, serial: int) -> None:
-        await self.link.script("upstream_refuse", self.keys.grant(grant_id), serial)
+    async def refuse_upstream(self, grant_id: str, serial: int, *, now: float | None = None) -> Refused:
+        outcome = await self.link.script(
+            "upstream_refuse", self.keys.grant(grant_id), given(now), serial, milliseconds(_MUST_SERVE_SECONDS)
+        )
+        return cast("Refused", outcome.decode())

@@ -120,6 +120,7 @@ def allow_headers() -> dict[str, str]:
         "x-dcr-log-client": "client-1",
         "x-dcr-log-user": "alice",
         "x-dcr-log-grant": "grant-1",
+        "x-dcr-log-serial": "7",
         "x-dcr-log-server": "notes",
         "x-dcr-log-reference": "ref-1",
     }

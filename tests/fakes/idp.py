@@ -210,6 +210,12 @@ class FakeIdp:
     def seen(self, endpoint: str) -> list[Seen]:
         return [request for request in self.requests if request.endpoint == endpoint]
 
+    def knows(self, refresh_token: str) -> None:
+        """A session that began without us: its refresh token is good."""
+        session = Session(dict(self.user), "openid", "", "", "", refresh_token=refresh_token)
+        self.sessions.append(session)
+        self._refresh[refresh_token] = session
+
     def end_sessions(self) -> None:
         """The administrator disables the user: every refresh from now on is `invalid_grant`."""
         for session in self.sessions:

@@ -1,9 +1,11 @@
 """What every store does about refreshing upstream tokens: one holder, seen when it dies, result and release at once."""
 
+from dataclasses import replace
+
 import pytest
 
 from sidecar.store.base import Lease
-from tests.store.build import now, redeemed, state_of, upstream
+from tests.store.build import new_grant, now, redeemed, state_of, upstream
 
 
 async def test_one_holder_at_a_time(store):
@@ -89,9 +91,37 @@ async def test_after_a_failure_that_changed_nothing_all_wait_a_moment(store):
 async def test_a_refusal_counts_once_and_for_the_current_tokens_only(store):
     state = await redeemed(store)
     grant_id = state.grant.id
-    await store.refuse_upstream(grant_id, 2)
+    assert await store.refuse_upstream(grant_id, 2) == "stale"
     assert await state_of(store, grant_id) == state
-    await store.refuse_upstream(grant_id, 1)
-    await store.refuse_upstream(grant_id, 1)
+    assert await store.refuse_upstream(grant_id, 1) == "marked"
+    assert await store.refuse_upstream(grant_id, 1) == "stale"
     after = await state_of(store, grant_id)
     assert (after.upstream.refused, after.version) == (True, state.version + 1)
+
+
+async def test_a_token_renewed_for_a_refusal_and_refused_again_ends_the_grant(store):
+    """No loop between the MCP server and the IdP."""
+    grant_id = (await redeemed(store)).grant.id
+    at = now()
+    await store.refuse_upstream(grant_id, 1)
+    await store.lease_upstream(grant_id, 1, "one", 5)
+    await store.save_upstream(grant_id, "one", upstream(2))
+    assert await store.refuse_upstream(grant_id, 2, now=at + 60) == "ended"
+    assert await store.read(grant_id) is None
+
+
+async def test_a_refusal_long_after_the_last_is_a_first_one_again(store):
+    grant_id = (await redeemed(store)).grant.id
+    at = now()
+    await store.refuse_upstream(grant_id, 1)
+    await store.lease_upstream(grant_id, 1, "one", 5)
+    await store.save_upstream(grant_id, "one", upstream(2))
+    assert await store.refuse_upstream(grant_id, 2, now=at + 3600) == "marked"
+
+
+async def test_a_refused_token_that_nothing_renews_ends_the_grant(store):
+    new = new_grant()
+    assert await store.create(replace(new, upstream=replace(new.upstream, refreshable=False)))
+    grant_id = new.grant.id
+    assert await store.refuse_upstream(grant_id, 1) == "ended"
+    assert await store.read(grant_id) is None

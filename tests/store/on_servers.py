@@ -155,7 +155,7 @@ async def test_a_demoted_server_is_a_store_error_until_it_is_primary_again(store
 
 
 async def test_a_paused_server_is_a_store_error_and_nothing_is_sent_twice(url, prefix, client):
-    async with open_store(url, prefix=prefix, timeout_ms=100) as store:
+    async with open_store(url, prefix=prefix, timeout_ms=1000) as store:
         state = await created(store)
         await client.execute_command("CLIENT", "PAUSE", 60_000, "WRITE")
         try:
@@ -178,7 +178,7 @@ async def test_killed_connections_are_replaced_without_a_failure(store, client):
 async def test_too_few_replicas_fail_a_revocation_only(url, prefix):
     """Design 9: a shortfall on /revoke is 503; a redeemed code or rotated token cannot be taken back."""
     short = []
-    async with open_store(url, prefix=prefix, timeout_ms=100, wait_replicas=1, on_shortfall=short.append) as store:
+    async with open_store(url, prefix=prefix, timeout_ms=500, wait_replicas=1, on_shortfall=short.append) as store:
         state = await redeemed(store)
         assert (await rotate(store, state, 1)).outcome == "fresh"
         assert short == ["redeem", "rotate"]

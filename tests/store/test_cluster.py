@@ -12,7 +12,7 @@ from sidecar.store.base import News, StoreError
 from sidecar.store.redis import open_store
 from tests.store.build import created, redeem, redeemed, state_of
 from tests.store.conformance import *  # noqa: F403
-from tests.store.servers import free_port, running, valkey_binary
+from tests.store.servers import free_port, patient_store, running, valkey_binary
 
 SLOTS = 16384
 
@@ -62,15 +62,15 @@ def url(nodes):
 
 
 async def test_the_store_finds_every_slot_from_any_node(url, nodes, prefix):
-    async with open_store(url, prefix=prefix, timeout_ms=5000) as store:
+    async with open_store(url, prefix=prefix, timeout_ms=10_000) as store:
         states = [await redeemed(store, client_id=f"client {number}") for number in range(20)]
-    async with open_store(f"redis+cluster://127.0.0.1:{nodes[2].port}", prefix=prefix, timeout_ms=5000) as store:
+    async with open_store(f"redis+cluster://127.0.0.1:{nodes[2].port}", prefix=prefix, timeout_ms=10_000) as store:
         assert [await state_of(store, state.grant.id) for state in states] == states
         await store.ping()
 
 
 async def test_one_scripts_key_is_on_one_node_and_races_end_the_same(url, prefix):
-    async with open_store(url, prefix=prefix, timeout_ms=5000) as store:
+    async with open_store(url, prefix=prefix, timeout_ms=10_000) as store:
         state = await created(store)
         outcomes = await asyncio.gather(*(redeem(store, state) for _ in range(50)))
         assert sorted(outcomes) == ["double"] * 49 + ["fresh"]
@@ -78,7 +78,7 @@ async def test_one_scripts_key_is_on_one_node_and_races_end_the_same(url, prefix
 
 async def test_a_shortfall_is_seen_on_the_keys_own_node(url, prefix):
     short = []
-    async with open_store(url, prefix=prefix, timeout_ms=200, wait_replicas=1, on_shortfall=short.append) as store:
+    async with open_store(url, prefix=prefix, timeout_ms=2000, wait_replicas=1, on_shortfall=short.append) as store:
         await redeemed(store)
         assert short == ["redeem"]
 
@@ -94,8 +94,8 @@ async def test_finding_the_nodes_may_take_longer_than_an_operation(url, prefix):
 
 async def test_an_end_on_any_node_is_heard_by_another_replica(url, prefix):
     async with (
-        open_store(url, prefix=prefix, timeout_ms=5000) as one,
-        open_store(url, prefix=prefix, timeout_ms=5000) as two,
+        open_store(url, prefix=prefix, timeout_ms=10_000) as one,
+        open_store(url, prefix=prefix, timeout_ms=10_000) as two,
         aclosing(two.news()) as news,
         asyncio.timeout(20),
     ):
@@ -108,7 +108,7 @@ async def test_an_end_on_any_node_is_heard_by_another_replica(url, prefix):
 
 
 async def test_a_cluster_behind_a_plain_url_is_told(nodes):
-    async with open_store(f"redis://127.0.0.1:{nodes[0].port}") as store:
+    async with patient_store(f"redis://127.0.0.1:{nodes[0].port}") as store:
         calls = (store.spend_form(f"nonce {number}", 60) for number in range(30))
         told = {str(result) for result in await asyncio.gather(*calls, return_exceptions=True)}
     assert told == {"True", "the store is a cluster: its URL begins with redis+cluster"}

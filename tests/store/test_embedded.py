@@ -13,15 +13,15 @@ import pytest
 from redis.asyncio import Redis
 
 from sidecar.store.base import StoreError
-from sidecar.store.redis import open_store
 from tests.store.build import redeemed, state_of
+from tests.store.servers import patient_store
 
 RUN = """
 import asyncio, sys
 from sidecar.store.redis import open_store
 
 async def main():
-    async with open_store(sys.argv[1]) as store:
+    async with open_store(sys.argv[1], timeout_ms=10_000) as store:
         await store.ping()
         print("ready", flush=True)
         await asyncio.Event().wait()
@@ -38,14 +38,14 @@ def home():
 
 
 async def test_what_is_stored_survives_a_restart(home):
-    async with open_store(f"embedded:{home}") as store:
+    async with patient_store(f"embedded:{home}") as store:
         state = await redeemed(store)
-    async with open_store(f"embedded:{home}") as store:
+    async with patient_store(f"embedded:{home}") as store:
         assert await state_of(store, state.grant.id) == state
 
 
 async def test_it_is_durable_private_and_never_evicts(home):
-    async with open_store(f"embedded:{home}"), Redis(unix_socket_path=str(home / "valkey.sock")) as client:
+    async with patient_store(f"embedded:{home}"), Redis(unix_socket_path=str(home / "valkey.sock")) as client:
         wanted = {
             "appendonly": "yes",
             "appendfsync": "always",
@@ -60,7 +60,7 @@ async def test_it_is_durable_private_and_never_evicts(home):
 
 
 async def test_nothing_is_left_but_data_log_and_lock(home):
-    async with open_store(f"embedded:{home}") as store:
+    async with patient_store(f"embedded:{home}") as store:
         await store.ping()
     assert sorted(path.name for path in home.iterdir()) == ["appendonlydir", "lock", "valkey.log"]
     assert list(home.parent.iterdir()) == [home]
@@ -70,7 +70,7 @@ async def test_nothing_is_left_but_data_log_and_lock(home):
 async def test_any_directory_will_do(home, name, monkeypatch, tmp_path):
     monkeypatch.setattr(tempfile, "tempdir", str(home.parent))
     directory = home / name
-    async with open_store(f"embedded:{directory}") as store:
+    async with patient_store(f"embedded:{directory}") as store:
         await redeemed(store)
         sockets = [path for path in home.parent.rglob("valkey.sock") if path.is_socket()]
         assert [stat.S_IMODE(path.parent.stat().st_mode) for path in sockets] == [0o700]
@@ -81,15 +81,15 @@ async def test_any_directory_will_do(home, name, monkeypatch, tmp_path):
 async def test_a_relative_directory_is_meant_from_here(home, monkeypatch):
     home.mkdir()
     monkeypatch.chdir(home)
-    async with open_store("embedded:./data") as store:
+    async with patient_store("embedded:./data") as store:
         await store.ping()
     assert (home / "data" / "appendonlydir").is_dir()
 
 
 async def test_a_directory_in_use_is_refused(home):
-    async with open_store(f"embedded:{home}") as store:
+    async with patient_store(f"embedded:{home}") as store:
         with pytest.raises(StoreError, match="is in use by another process"):
-            async with open_store(f"embedded:{home}"):
+            async with patient_store(f"embedded:{home}"):
                 pass
         await store.ping()
 
@@ -97,13 +97,13 @@ async def test_a_directory_in_use_is_refused(home):
 async def test_a_directory_that_cannot_be_made_is_refused(home):
     home.write_text("a file")
     with pytest.raises(StoreError, match="cannot write to"):
-        async with open_store(f"embedded:{home}"):
+        async with patient_store(f"embedded:{home}"):
             pass
 
 
 async def test_no_directory_is_refused():
     with pytest.raises(ValueError, match="names no directory"):
-        async with open_store("embedded:"):
+        async with patient_store("embedded:"):
             pass
 
 
@@ -111,16 +111,16 @@ async def test_a_server_that_ends_at_once_is_told(home):
     (home / "appendonlydir").mkdir(parents=True)
     (home / "appendonlydir" / "appendonly.aof.manifest").write_text("damaged")
     with pytest.raises(StoreError, match=r"ended at once; see .*/valkey\.log"):
-        async with open_store(f"embedded:{home}"):
+        async with patient_store(f"embedded:{home}"):
             pass
     assert (home / "valkey.log").is_file()
 
 
 async def test_a_failure_within_still_stops_it(home):
     with pytest.raises(RuntimeError, match="ours"):
-        async with open_store(f"embedded:{home}"):
+        async with patient_store(f"embedded:{home}"):
             raise RuntimeError("ours")
-    async with open_store(f"embedded:{home}") as store:
+    async with patient_store(f"embedded:{home}") as store:
         await store.ping()
 
 
@@ -159,7 +159,7 @@ async def test_it_dies_with_us_however_we_die(home, end):
     await runner.communicate()
     await _until_unlocked(directory)
     assert list(home.parent.iterdir()) == [home]
-    async with open_store(f"embedded:{directory}") as store:
+    async with patient_store(f"embedded:{directory}") as store:
         await store.ping()
 
 
@@ -190,6 +190,6 @@ def _environment(home: Path) -> dict[str, str]:
 
 
 async def test_two_servers_live_side_by_side(home):
-    async with open_store(f"embedded:{home / 'a'}") as one, open_store(f"embedded:{home / 'b'}") as two:
+    async with patient_store(f"embedded:{home / 'a'}") as one, patient_store(f"embedded:{home / 'b'}") as two:
         state = await redeemed(one)
         assert await two.read(state.grant.id) is None

@@ -10,7 +10,7 @@ from sidecar.store.base import StoreError
 from sidecar.store.redis import open_store
 from sidecar.store.redis_link import explain, load_scripts
 from tests.store.build import created, new_grant, redeem, redeemed, state_of
-from tests.store.servers import free_port, redis_binary, running, sentinel_of, valkey_binary
+from tests.store.servers import free_port, patient_store, redis_binary, running, sentinel_of, valkey_binary
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ async def test_an_absent_server_is_a_store_error_and_no_reason_not_to_start(shap
 
 async def test_a_server_that_comes_back_is_used_again():
     port = free_port()
-    async with open_store(f"redis://127.0.0.1:{port}", timeout_ms=2000) as store:
+    async with open_store(f"redis://127.0.0.1:{port}", timeout_ms=10_000) as store:
         for _ in range(2):
             with pytest.raises(StoreError, match="cannot be reached"):
                 await store.ping()
@@ -73,7 +73,7 @@ async def test_a_server_that_comes_back_is_used_again():
 @pytest.mark.parametrize(("userinfo", "works"), [(":right@", True), (":wrong@", False), ("", False)])
 async def test_a_password_is_used_and_a_wrong_one_told(userinfo, works):
     with running(redis_binary(), "--requirepass", "right", port=free_port()) as server:
-        async with open_store(f"redis://{userinfo}127.0.0.1:{server.port}") as store:
+        async with patient_store(f"redis://{userinfo}127.0.0.1:{server.port}") as store:
             if works:
                 await store.ping()
                 return
@@ -166,7 +166,7 @@ async def test_a_replica_that_confirms_lets_a_revocation_pass():
         url = f"redis://127.0.0.1:{primary.port}"
         async with (
             open_store(url, timeout_ms=20_000, wait_replicas=1, on_shortfall=short.append) as store,
-            open_store(f"redis://127.0.0.1:{replica.port}", timeout_ms=5000) as copy,
+            open_store(f"redis://127.0.0.1:{replica.port}", timeout_ms=10_000) as copy,
         ):
             # The first may come before the replica is in step: WAIT then waits for that.
             state = await redeemed(store)
@@ -179,7 +179,7 @@ async def test_a_replica_that_confirms_lets_a_revocation_pass():
 
 async def test_a_sentinel_names_the_primary():
     with running(valkey_binary(), port=free_port()) as primary, sentinel_of(primary) as sentinel:
-        async with open_store(f"redis+sentinel://127.0.0.1:{sentinel.port}/main", timeout_ms=5000) as store:
+        async with open_store(f"redis+sentinel://127.0.0.1:{sentinel.port}/main", timeout_ms=10_000) as store:
             state = await redeemed(store)
-        async with open_store(f"redis://127.0.0.1:{primary.port}") as store:
+        async with patient_store(f"redis://127.0.0.1:{primary.port}") as store:
             assert await state_of(store, state.grant.id) == state

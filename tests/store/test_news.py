@@ -8,7 +8,7 @@ import pytest
 from sidecar.store.base import News
 from sidecar.store.redis import open_store
 from tests.store.build import created, issued, redeem, redeemed
-from tests.store.servers import free_port, redis_binary, running, valkey_binary
+from tests.store.servers import free_port, patient_store, redis_binary, running, valkey_binary
 
 
 @pytest.fixture(params=["valkey", "redis"])
@@ -24,7 +24,7 @@ async def heard(news, count):
 
 async def test_every_end_is_heard_by_another_replica(server):
     url = f"redis://127.0.0.1:{server.port}"
-    async with open_store(url) as one, open_store(url) as two, aclosing(two.news()) as news:
+    async with patient_store(url) as one, patient_store(url) as two, aclosing(two.news()) as news:
         assert await heard(news, 1) == [News("up")]
         revoked, spared, refused, replayed = [await redeemed(one) for _ in range(4)]
         await one.revoke(revoked.grant.id)
@@ -37,7 +37,7 @@ async def test_every_end_is_heard_by_another_replica(server):
 
 async def test_what_changes_nothing_for_live_tokens_is_not_said(server):
     url = f"redis://127.0.0.1:{server.port}"
-    async with open_store(url) as one, open_store(url) as two, aclosing(two.news()) as news:
+    async with patient_store(url) as one, patient_store(url) as two, aclosing(two.news()) as news:
         await heard(news, 1)
         state = await redeemed(one)
         await one.rotate(state, 1, issued(2), b"answer", grace=60)
@@ -48,7 +48,7 @@ async def test_what_changes_nothing_for_live_tokens_is_not_said(server):
 
 async def test_a_connection_that_was_cut_is_opened_again_and_says_so(server):
     url = f"redis://127.0.0.1:{server.port}"
-    async with open_store(url) as one, open_store(url) as two, aclosing(two.news()) as news:
+    async with patient_store(url) as one, patient_store(url) as two, aclosing(two.news()) as news:
         await heard(news, 1)
         await one.link.command("CLIENT", "KILL", "TYPE", "pubsub")
         assert await heard(news, 2) == [News("down"), News("up")]

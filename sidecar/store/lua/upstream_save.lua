@@ -2,7 +2,9 @@
 -- KEYS  1 grant
 -- ARGV  1 owner   2.. field, value
 if redis.call('HGET', KEYS[1], 'lo') ~= ARGV[1] then return 0 end
+local refused = redis.call('HEXISTS', KEYS[1], 'ux') == 1
 redis.call('HSET', KEYS[1], unpack(ARGV, 2))
-redis.call('HDEL', KEYS[1], 'ux', 'lo', 'lu', 'lm', 'lc')
+redis.call('HDEL', KEYS[1], 'ux', 'uf', 'lo', 'lu', 'lm', 'lc')
+if refused then redis.call('HSET', KEYS[1], 'uf', int(clock(''))) end -- renewed because the MCP server refused the last
 redis.call('HINCRBY', KEYS[1], 'v', 1)
 return 1
