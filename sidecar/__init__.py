@@ -8,7 +8,8 @@ Imports point down only (import-linter keeps it so):
     signin                                      one authorization: request, approval, return
     clients   grants/*   discovery              use cases: who may do what, in which order
     store/*   upstream/*   telemetry   keyfile  adapters: Redis, the IdP, log and metrics, the key file
-    client_ids   tokens   sealing   directory   our own values and codecs
+    admission   client_ids   tokens   sealing   our own values, rules and codecs
+    directory
     records
     oauth/*   clock   events   headers          pure protocol core: no I/O
 """

@@ -18,7 +18,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 from mcp.server.auth.middleware.auth_context import get_access_token
-from mcp.server.auth.provider import AccessToken
+from mcp.server.auth.provider import AccessToken, TokenVerifier
 from mcp.server.auth.settings import AuthSettings
 from mcp.server.mcpserver import Context, MCPServer
 from starlette.applications import Starlette
@@ -82,12 +82,12 @@ def _key_id(token: str) -> object:
     return decoded.get("kid") if isinstance(decoded, dict) else None
 
 
-def demo_app(*, public_url: str, idp_issuer: str, audience: str, clock: Clock) -> Starlette:
+def demo_app(*, public_url: str, idp_issuer: str, verifier: TokenVerifier) -> Starlette:
     """The ASGI application. `public_url` is what its users type, as any server behind a reverse proxy is told."""
     server = MCPServer(
         "demo",
         instructions="A demonstration server. `whoami` tells who you are to it; `count` streams progress.",
-        token_verifier=IdpTokens(idp_issuer, audience, clock),
+        token_verifier=verifier,
         # Strings, so that the SDK keeps them byte for byte; the verifier checks the audience itself.
         auth=AuthSettings.model_validate(
             {"issuer_url": idp_issuer, "resource_server_url": public_url, "validate_token_resource": False}

@@ -18,7 +18,7 @@ from sidecar.demo.children import ChildFailed, child, tail
 from sidecar.demo.folder import Folder, write_private
 from sidecar.demo.idp import SCOPES, Idp, RelyingParty
 from sidecar.demo.idp_state import IdpState
-from sidecar.demo.mcp_server import demo_app
+from sidecar.demo.mcp_server import IdpTokens, demo_app
 from sidecar.demo.ports import listen, port_of
 from sidecar.demo.serving import aiohttp_on, asgi_on
 from sidecar.envoy_config import bootstrap, plan_from
@@ -83,7 +83,8 @@ async def started(plan: Plan, sinks: Sequence[Recorder] = ()) -> AsyncIterator[S
         write_private(folder.ports, orjson.dumps({"idp": port_of(idp_listener)}))
         idp = _idp(plan, f"http://127.0.0.1:{port_of(idp_listener)}")
         mcp_origin = f"http://127.0.0.1:{port_of(mcp_listener)}"
-        mcp = demo_app(public_url=plan.url, idp_issuer=idp.issuer, audience=AUDIENCE, clock=system_clock)
+        verifier = IdpTokens(idp.issuer, AUDIENCE, system_clock)
+        mcp = demo_app(public_url=plan.url, idp_issuer=idp.issuer, verifier=verifier)
         await stack.enter_async_context(aiohttp_on(idp_listener, idp.app()))
         await stack.enter_async_context(asgi_on(mcp_listener, mcp))
         settings = _settings(plan, idp, mcp_origin)

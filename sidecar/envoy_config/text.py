@@ -42,6 +42,9 @@ def _entry(head: str, value: Any, indent: str, path: str, pending: dict[str, str
         yield head
         for item in value:
             yield from _item(item, indent, path, pending)
+    elif isinstance(value, str) and value.count("\n") > 1 and value.endswith("\n"):
+        yield f"{head} |"  # a script, to be read as one
+        yield from textwrap.indent(value, indent).splitlines()
     else:
         yield f"{head} {_scalar(value)}"
 

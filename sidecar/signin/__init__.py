@@ -3,7 +3,6 @@
     requests    an authorization request is checked (RFC 6749 4.1.1, 7636, 8707)
     forms       what the consent page carries: sealed, bound to the browser, single use
     approvals   the user's answer: a transaction and the way to the IdP, or the way back (design 12.5)
-    admission   whom a server's `allow` rule names
     returns     the browser comes back from the IdP: identity, grant, code
     problems    what a person reads when it does not go on
 

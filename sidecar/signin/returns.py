@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from urllib.parse import parse_qsl
 
+from sidecar.admission import admits
 from sidecar.clock import Clock
 from sidecar.directory import Issuer, Server
 from sidecar.events import Recorder, SignedIn, reference
@@ -24,7 +25,6 @@ from sidecar.records import (
     UpstreamTokens,
 )
 from sidecar.sealing import SealError
-from sidecar.signin.admission import admits
 from sidecar.signin.forms import Transactions
 from sidecar.signin.problems import (
     Interrupted,

@@ -1,4 +1,4 @@
-"""Finding out who signed in: the fetches around `identity`'s rules.
+"""Finding out who signed in, and whether it is still them at a refresh: the fetches around `identity`'s rules.
 
 Owns which source the preset names: the id_token, the userinfo endpoint, or a user API with a list of addresses.
 """
@@ -10,8 +10,8 @@ from typing import Any
 from sidecar.clock import Clock
 from sidecar.records import Identity, Pool
 from sidecar.upstream.answers import TokenAnswer, judge_json, judge_object
-from sidecar.upstream.base import UpstreamMalformed, UpstreamMisconfigured
-from sidecar.upstream.discovery import Discovery, route_of
+from sidecar.upstream.base import UpstreamError, UpstreamMalformed, UpstreamMisconfigured
+from sidecar.upstream.discovery import Discovery, Keys, route_of
 from sidecar.upstream.http import DOCUMENT_BYTES, Http
 from sidecar.upstream.identity import UnknownKey, identity_of, verified_email, verify_id_token
 from sidecar.upstream.messages import asked_scopes, userinfo_request
@@ -35,24 +35,50 @@ class Accounts:
         """The user, and the verified claims about them."""
         if uses_id_token(pool):
             claims = await self._id_token(pool, quirks, provider, tokens, nonce=nonce, left=left)
-            if "email" in asked_scopes(pool, quirks) and not claims.get("email") and quirks.userinfo_fills:
-                claims = await self._filled(pool, provider, tokens, claims, left)
+            claims = await self._filled(pool, quirks, provider, tokens, claims, left)
         else:
             claims = await self._userinfo(pool, provider, tokens, left)
             if quirks.identity == "user_and_emails":
                 claims = await self._with_email(pool, provider, tokens, claims, left)
         return identity_of(claims, provider, quirks), claims
 
+    async def prepare(self, pool: Pool, provider: Provider, left: Left) -> None:
+        """Have what `still` may need, as far as it can be had beforehand."""
+        if uses_id_token(pool):
+            await self._keys(pool, provider, left)
+
+    async def still(
+        self, pool: Pool, quirks: Quirks, provider: Provider, tokens: TokenAnswer, *, left: Left
+    ) -> tuple[Identity | None, Claims | None]:
+        """Whom a refresh's answer is about (OpenID Connect Core 12.2), as `Refreshed` has it.
+
+        The nonce is not compared: it protects an answer that passes through a browser, and this one came from the
+        token endpoint. Without an id_token nobody is asked; where userinfo should add to it and does not answer,
+        nobody loses a grant for that.
+        """
+        if not tokens.id_token or not uses_id_token(pool):
+            return None, None
+        claims = await self._id_token(pool, quirks, provider, tokens, nonce=None, left=left)
+        identity = identity_of(claims, provider, quirks)
+        try:
+            claims = await self._filled(pool, quirks, provider, tokens, claims, left)
+        except UpstreamError:
+            return identity, None
+        return identity_of(claims, provider, quirks), claims
+
+    async def _keys(self, pool: Pool, provider: Provider, left: Left, *, renew: bool = False) -> Keys:
+        if not provider.jwks_uri:
+            raise UpstreamMisconfigured("neither the settings nor the provider's document name jwks_uri")
+        return await self.discovery.keys(pool, provider.jwks_uri, seconds=left(), renew=renew)
+
     async def _id_token(
-        self, pool: Pool, quirks: Quirks, provider: Provider, tokens: TokenAnswer, *, nonce: str, left: Left
+        self, pool: Pool, quirks: Quirks, provider: Provider, tokens: TokenAnswer, *, nonce: str | None, left: Left
     ) -> Claims:
         if not tokens.id_token:
             raise UpstreamMalformed("the provider sent no id_token")
-        if not provider.jwks_uri:
-            raise UpstreamMisconfigured("neither the settings nor the provider's document name jwks_uri")
 
         async def verified(*, renew: bool) -> Claims:
-            keys = await self.discovery.keys(pool, provider.jwks_uri, seconds=left(), renew=renew)
+            keys = await self._keys(pool, provider, left, renew=renew)
             return verify_id_token(
                 tokens.id_token, keys, provider, quirks, client_id=pool.client_id, nonce=nonce, now=self.clock()
             )
@@ -62,9 +88,12 @@ class Accounts:
         except UnknownKey:  # rotated since we looked; how often we look again is bounded
             return await verified(renew=True)
 
-    async def _filled(self, pool: Pool, provider: Provider, tokens: TokenAnswer, claims: Claims, left: Left) -> Claims:
+    async def _filled(
+        self, pool: Pool, quirks: Quirks, provider: Provider, tokens: TokenAnswer, claims: Claims, left: Left
+    ) -> Claims:
         """Some providers put the address into userinfo alone. It counts only for the same user (Core 5.3.2)."""
-        if not provider.userinfo_endpoint:
+        lacking = "email" in asked_scopes(pool, quirks) and not claims.get("email") and quirks.userinfo_fills
+        if not lacking or not provider.userinfo_endpoint:
             return claims
         try:
             more = await self._userinfo(pool, provider, tokens, left)

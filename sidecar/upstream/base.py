@@ -59,6 +59,17 @@ class SignIn:
     """The verified claims that `identity` was read from; looked at once, for a server's `allow` rule, never stored."""
 
 
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """New tokens, and what the answer says of the user. Whether they are still the same, the caller checks."""
+
+    tokens: UpstreamTokens
+    identity: Identity | None = None
+    """None: the answer held no id_token that is ours to judge."""
+    claims: Mapping[str, object] | None = field(default=None, repr=False)
+    """Verified and complete, as at a sign-in. None: there are none, or a part of them could not be fetched now."""
+
+
 class Upstream(Protocol):
     """One identity provider call a method. Every method may raise UpstreamError and nothing else."""
 
@@ -70,8 +81,11 @@ class Upstream(Protocol):
     ) -> SignIn:
         """Check `iss` (RFC 9207 2.4), exchange the code, verify who it is."""
 
-    async def refresh(self, pool: Pool, refresh_token: str) -> UpstreamTokens:
-        """New tokens; carries the old refresh token when the answer has none."""
+    async def refresh(self, pool: Pool, refresh_token: str) -> Refreshed:
+        """New tokens; carries the old refresh token when the answer has none.
+
+        An id_token that does not verify spoils the whole answer: UpstreamMalformed.
+        """
 
     async def revoke(self, pool: Pool, tokens: UpstreamTokens) -> None:
         """RFC 7009 at the IdP, where the preset allows it; otherwise nothing."""

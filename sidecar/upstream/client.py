@@ -13,7 +13,15 @@ from sidecar.events import Recorder
 from sidecar.records import Pool, UpstreamTokens
 from sidecar.upstream.accounts import Accounts
 from sidecar.upstream.answers import TokenAnswer, judge_revocation, judge_token
-from sidecar.upstream.base import SignIn, UpstreamMalformed, UpstreamMisconfigured, UpstreamUnavailable
+from sidecar.upstream.base import (
+    Refreshed,
+    SignIn,
+    UpstreamError,
+    UpstreamMalformed,
+    UpstreamMisconfigured,
+    UpstreamUnavailable,
+    UpstreamUnknown,
+)
 from sidecar.upstream.discovery import Discovery, route_of
 from sidecar.upstream.documents import DocumentReader
 from sidecar.upstream.http import TOKEN_BYTES, TOTAL_SECONDS, Http, open_http
@@ -78,14 +86,22 @@ class UpstreamClient:
         identity, claims = await self.accounts.who(pool, quirks, provider, answer, nonce=nonce, left=left)
         return SignIn(_upstream_tokens(answer, pool, quirks, now=now), identity, claims)
 
-    async def refresh(self, pool: Pool, refresh_token: str) -> UpstreamTokens:
+    async def refresh(self, pool: Pool, refresh_token: str) -> Refreshed:
         quirks = _quirks(pool)
         left = self._budget(self.http.total_seconds)
         provider = await self.discovery.provider(pool, quirks, seconds=left())
+        # Before anything changes at the provider: an answer that cannot be verified afterwards would be lost.
+        await self.accounts.prepare(pool, provider, left)
         request = refresh_request(provider.token_endpoint, pool, quirks, provider.auth, refresh_token=refresh_token)
         now = self.clock()
         answer = await self._tokens(pool, quirks, request, "refresh", left())
-        return _upstream_tokens(answer, pool, quirks, now=now, kept=refresh_token)
+        try:
+            identity, claims = await self.accounts.still(pool, quirks, provider, answer, left=left)
+        except UpstreamMalformed:
+            raise
+        except UpstreamError as error:  # whatever it was, the refresh itself had happened by then
+            raise UpstreamUnknown(f"refreshed, but not verified: {error}") from error
+        return Refreshed(_upstream_tokens(answer, pool, quirks, now=now, kept=refresh_token), identity, claims)
 
     async def revoke(self, pool: Pool, tokens: UpstreamTokens) -> None:
         quirks = _quirks(pool)

@@ -79,10 +79,10 @@ def verify_id_token(
     quirks: Quirks,
     *,
     client_id: str,
-    nonce: str,
+    nonce: str | None,
     now: int,
 ) -> dict[str, Any]:
-    """Its claims, or UpstreamMalformed (OpenID Connect Core 3.1.3.7)."""
+    """Its claims, or UpstreamMalformed (OpenID Connect Core 3.1.3.7). `nonce` is None where none was sent (12.2)."""
     header = _header(token)
     found, key = _signed(token, header, keys)
     issuer = issuer_of(provider.issuer, found)
@@ -92,9 +92,8 @@ def verify_id_token(
         raise UpstreamMalformed("the id_token is signed with another tenant's key")
     _check_audience(found, client_id)
     _check_times(found, now)
-    said = found.get("nonce")
-    if not isinstance(said, str) or not hmac.compare_digest(said.encode(), nonce.encode()):
-        raise UpstreamMalformed("the id_token's nonce is not ours")
+    if nonce is not None:
+        _check_nonce(found, nonce)
     return found
 
 
@@ -199,6 +198,12 @@ def _check_times(claims: Mapping[str, Any], now: int) -> None:
         raise UpstreamMalformed("the id_token has expired")
     if _time(claims, "iat") > now + LEEWAY or ("nbf" in claims and _time(claims, "nbf") > now + LEEWAY):
         raise UpstreamMalformed("the id_token is from the future")
+
+
+def _check_nonce(claims: Mapping[str, Any], nonce: str) -> None:
+    said = claims.get("nonce")
+    if not isinstance(said, str) or not hmac.compare_digest(said.encode(), nonce.encode()):
+        raise UpstreamMalformed("the id_token's nonce is not ours")
 
 
 def _time(claims: Mapping[str, Any], name: str) -> float:

@@ -159,16 +159,6 @@ async def test_cors_on_the_answer_is_the_checks_and_cookies_are_nobodys(edge: Ed
     assert edge.origin.seen[0].values("origin") == []
 
 
-async def test_the_origins_own_challenge_never_reaches_the_client(edge: Edge):
-    async def refuse(_: web.BaseRequest) -> web.Response:
-        return web.Response(status=401, headers={"www-authenticate": 'Bearer resource_metadata="https://inner/"'})
-
-    edge.origin.answer = refuse
-    async with edge.request("POST", "/mcp", headers=GOOD) as answer:
-        assert answer.status == 401
-        assert "www-authenticate" not in answer.headers
-
-
 @pytest.mark.parametrize(
     "path",
     [

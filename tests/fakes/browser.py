@@ -96,11 +96,13 @@ class Browser:
         """As if typed, or as if another program asked the system to open it."""
         return await self._navigate("GET", url, None, initiator=None)
 
-    async def press(self, page: Page, label: str) -> Page:
-        """Press the button whose text matches `label` (a regular expression)."""
+    async def press(self, page: Page, label: str, **typed: str) -> Page:
+        """Type into fields, then press the button whose text matches `label` (a regular expression)."""
         for form in page.forms:
             for button in form.buttons:
                 if re.search(label, button.text, re.IGNORECASE):
+                    form.fields = [(name, typed.pop(name, value)) for name, value in form.fields]
+                    assert not typed, f"no field {sorted(typed)} beside the button {button.text!r} at {page.url}"
                     return await self.submit(page, form, button)
         found = [button.text for form in page.forms for button in form.buttons]
         raise AssertionError(f"no button {label!r} among {found} at {page.url} ({page.status}): {page.text[:600]}")

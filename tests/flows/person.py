@@ -88,8 +88,11 @@ class Person:
         async with Browser(REDIRECT) as browser:
             consent = await browser.open(url)
             idp = await browser.press(consent, r"allow|approve|continue")
-            back = await browser.press(idp, self.login)
-            self.pages += [consent, idp, back]
+            self.pages += [consent, idp, *await self.at_idp(browser, idp)]
+
+    async def at_idp(self, browser: Browser, page: Page) -> list[Page]:
+        """What the user does at the provider, from its first page on: the pages after it."""
+        return [await browser.press(page, self.login)]
 
     async def _answer(self) -> AuthorizationCodeResult:
         answer = dict(parse_qsl(urlsplit(self.pages[-1].url).query))

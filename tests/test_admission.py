@@ -2,9 +2,9 @@
 
 import pytest
 
+from sidecar.admission import admits, still_admits
 from sidecar.directory import AllowRule
 from sidecar.records import Identity
-from sidecar.signin.admission import admits
 
 RULE = AllowRule(domains=frozenset({"example.com"}))
 

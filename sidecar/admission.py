@@ -1,10 +1,11 @@
-"""Whom a server's `allow` rule names. Pure; fails closed on every claim that is absent or of another shape.
+"""Whom a server's `allow` rule names, at sign-in and later. Pure; fails closed on every claim that is absent or odd.
 
 Email addresses and domains are two ways to name a person, so either will do. Groups and claims narrow further: each
 kind that is configured must hold as well. Several values of one kind are alternatives.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 from sidecar.directory import AllowRule
 from sidecar.records import Identity
@@ -18,6 +19,11 @@ def admits(rule: AllowRule, identity: Identity, claims: Mapping[str, object]) ->
         return False
     names = {name for name, _ in rule.claims}
     return all(_claimed(rule, name, claims.get(name)) for name in names)
+
+
+def still_admits(rule: AllowRule, identity: Identity) -> bool:
+    """The same for somebody who signed in earlier, by what was kept. No claims were, so rules about them must wait."""
+    return admits(replace(rule, claims=()), identity, {})
 
 
 def _addressed(rule: AllowRule, identity: Identity) -> bool:
