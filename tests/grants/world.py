@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, replace
 
-from sidecar.directory import Issuer, Server
+from sidecar.directory import Directory, Issuer, Server
 from sidecar.events import AccessTokenRevoked, Event, GrantEnded
 from sidecar.grants.answer import TokenAnswer
 from sidecar.grants.authorisation import Authorisation
@@ -46,6 +46,7 @@ SERVER = Server(
     optional_scopes=("notes.write",),
 )
 POOL = Pool(name="corp", id="corp-1", provider="oidc", client_id="up", client_secret="s", scopes=("openid",))
+DIRECTORY = Directory((SERVER,), (ISSUER,), {"corp": POOL})
 ALICE = Identity(subject="alice", email="alice@example.com", email_verified=True)
 UPSTREAM = UpstreamTokens(access_token="up-1", refresh_token="up-r-1", expires_at=1_800_000_000 + 7200)
 
@@ -57,6 +58,7 @@ class World:
     upstream: ScriptedUpstream = field(default_factory=ScriptedUpstream)
     events: list[Event] = field(default_factory=list)
     lifetimes: Lifetimes = field(default_factory=Lifetimes)
+    directory: Directory = DIRECTORY
     seed: int = 1
 
     def __post_init__(self) -> None:
@@ -72,7 +74,7 @@ class World:
             self.events.append(event)
 
         self.upstream_refresh = UpstreamRefresh(
-            self.store, self.upstream, self.entropy, lambda: float(self.clock.now), record
+            self.store, self.upstream, self.directory, self.entropy, lambda: float(self.clock.now), record
         )
         self.creation = GrantCreation(self.store, self.codec, self.entropy, self.clock, self.lifetimes)
         self.redemption = Redemption(self.store, minting, record)
