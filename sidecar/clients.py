@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 from sidecar.client_ids import MAX_LENGTH, ClientIds
 from sidecar.clock import Clock
 from sidecar.directory import Directory, Issuer
-from sidecar.events import ClientRegistered, Recorder, RegistrationRefused
-from sidecar.oauth.errors import InvalidClient, NotFound, OAuthError
+from sidecar.events import ClientRegistered, Recorder
+from sidecar.oauth.errors import InvalidClient, NotFound
 from sidecar.oauth.params import ClientCredentials
 from sidecar.oauth.redirects import host_of
 from sidecar.oauth.registration import RegistrationPolicy, VerifiedMetadata, verify
@@ -40,13 +40,7 @@ class Clients:
         pool = self.directory.pool_of(issuer)
         if pool is None:
             raise NotFound(reason="the issuer has no pool")
-        try:
-            metadata = verify(body, self.policy, scopes=self._scopes(issuer))
-        except OAuthError as error:
-            self.recorder(
-                RegistrationRefused(issuer=issuer.url, error=error.code, detail=error.reason, source=source),
-            )
-            raise
+        metadata = verify(body, self.policy, scopes=self._scopes(issuer))
         now = self.clock()
         sealed = self.ids.issue(
             issuer=issuer.url,

@@ -3,6 +3,7 @@
 Nothing is derived from Host or forwarded headers: an authority and a path either match configuration or they do not.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -12,6 +13,7 @@ from urllib.parse import urlsplit
 from sidecar.records import Pool
 
 PRM = "/.well-known/oauth-protected-resource"
+_NEEDLESS_ESCAPE = re.compile(r"%(?!20|[89A-Fa-f][0-9A-Fa-f])")  # of anything but a blank and bytes beyond ASCII
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,11 +200,14 @@ def same_resource(configured: str, requested: str) -> bool:
 
 
 def unambiguous(path: str) -> bool:
-    """Whether every parser on the way reads the same segments from these bytes."""
+    """Whether every parser on the way reads the same segments from these bytes.
+
+    Only what can stand no other way may be escaped, or an MCP server that decodes paths would serve `/mcp/@admin` where
+    we had seen `/mcp/%40admin` and taken it for something below `/mcp`.
+    """
     if not path.startswith("/") or not path.isascii() or not path.isprintable():
         return False
-    lowered = path.lower()
-    if any(mark in lowered for mark in ("//", "\\", "#", "?", ";", "%2f", "%5c", "%2e", "%00", "%25")):
+    if any(mark in path for mark in ("//", "\\", "#", "?", ";")) or _NEEDLESS_ESCAPE.search(path):
         return False
     return not any(segment in {".", ".."} for segment in path.split("/"))
 

@@ -7,10 +7,29 @@ may label a metric; free text is called `detail` and reaches the log only.
 from collections.abc import Callable
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 reference: ContextVar[str] = ContextVar("reference", default="")
 """The reference id of what is being done: the request's own, or the sign-in's once it is known. The sinks read it."""
+
+
+sign_in: ContextVar[str] = ContextVar("sign_in", default="")
+"""The reference of the sign-in behind the token that is being used, once it is known. The sinks read it too."""
+
+EndReason = Literal[
+    "revoked",
+    "code_replayed",
+    "code_burnt",
+    "refresh_reused",
+    "lost_write",
+    "upstream_refused",
+    "unknown_outcome",
+    "origin_refused",
+    "not_allowed",
+    "other_user",
+]
+"""Why a grant ended before its time. `not_allowed`: the server's rule does not name the user any more. `other_user`:
+the IdP's answer to a refresh was about somebody else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,7 +45,7 @@ Recorder = Callable[[Event], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestServed(Event):
-    """One per HTTP request on any listener but the check's."""
+    """One per HTTP request. On the check's listener only for what failed: a decision is an event of its own."""
 
     name: ClassVar[str] = "request"
     audit: ClassVar[bool] = False
@@ -107,7 +126,10 @@ class AuthorizationRefused(Event):
     error: str
     detail: str
     client: str = ""
+    server: str = ""
     user: str = ""
+    """Empty until the IdP has said who it is."""
+    email: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,8 +180,6 @@ class TokenIssued(Event):
     flow: str
     """`authorization_code`, `refresh_token` or `refresh_grace`."""
     scopes: tuple[str, ...]
-    sign_in: str
-    """The reference of the sign-in that made the grant."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,16 +192,13 @@ class TokenRefused(Event):
     error: str
     detail: str
     client: str = ""
-    grant: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrantEnded(Event):
     name: ClassVar[str] = "grant_ended"
     grant: str
-    reason: str
-    """`revoked`, `code_replayed`, `code_burnt`, `refresh_reused`, `lost_write`, `upstream_refused`,
-    `unknown_outcome` or `origin_refused`."""
+    reason: EndReason
     client: str = ""
     user: str = ""
     server: str = ""
@@ -205,6 +222,19 @@ class AccessTokenRevoked(Event):
     name: ClassVar[str] = "access_token_revoked"
     grant: str
     client: str
+    user: str = ""
+    server: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RevocationRefused(Event):
+    """A request to /revoke that got an error. A token that is dead or another's gets none, and is no event."""
+
+    name: ClassVar[str] = "revocation_refused"
+    issuer: str
+    error: str
+    detail: str
+    client: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -144,6 +144,10 @@ class Lifetimes:
     """Seconds."""
 
     access: int = 3600
+    """What clients are told as `expires_in`."""
+    leeway: int = 30
+    """How much longer an access token is accepted: for answers on their way and replicas whose clocks differ. A client
+    that gets a 401 before the promised time takes it for a revocation and signs its user in all over."""
     code: int = 60
     refresh_idle: int = 30 * 86400
     grant: int = 90 * 86400

@@ -63,3 +63,21 @@ def test_a_claim_must_have_the_very_value(value: object, admitted: bool):
 )
 def test_booleans_and_numbers_are_compared_as_an_operator_writes_them(expected: str, value: object, admitted: bool):
     assert admits(AllowRule(claims=(("x", expected),)), Identity("s"), {"x": value}) is admitted
+
+
+@pytest.mark.parametrize(
+    ("rule", "admitted"),
+    [
+        pytest.param(AllowRule(), True, id="everybody"),
+        pytest.param(AllowRule(emails=frozenset({"a@example.com"})), True, id="email"),
+        pytest.param(AllowRule(emails=frozenset({"b@example.com"})), False, id="another email"),
+        pytest.param(AllowRule(domains=frozenset({"other.example"})), False, id="another domain"),
+        pytest.param(AllowRule(groups=frozenset({"eng"})), True, id="group"),
+        pytest.param(AllowRule(groups=frozenset({"ops"})), False, id="another group"),
+        pytest.param(AllowRule(claims=(("team", "eng"),)), True, id="claims wait"),
+        pytest.param(AllowRule(groups=frozenset({"ops"}), claims=(("team", "eng"),)), False, id="claims hide nothing"),
+    ],
+)
+def test_what_was_kept_of_a_user_is_judged_again_without_claims(rule: AllowRule, admitted: bool):
+    user = Identity("s", email="a@example.com", email_verified=True, groups=("eng",))
+    assert still_admits(rule, user) is admitted

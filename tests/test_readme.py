@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import get_args
 
@@ -9,7 +10,8 @@ import pytest
 import yaml
 from pydantic import BaseModel
 
-from sidecar import keyfile, settings
+from sidecar import events, keyfile, settings
+from sidecar.events import EndReason, Event
 from sidecar.settings.schema import Configuration
 from sidecar.upstream.quirks import PRESETS
 
@@ -41,6 +43,29 @@ def test_the_table_names_every_key_and_no_other():
 def test_the_table_names_every_provider():
     (row,) = (line for line in _README.splitlines() if line.startswith("| `pools[].provider`"))
     assert set(re.findall(r"`([^`]+)`", row.split("|")[3])) == set(PRESETS)
+
+
+def test_the_log_table_has_every_audit_event_with_its_members():
+    rows = re.findall(r"^\| `(\w+)` \|[^|]*\|([^|]*)\|$", _section("### The log"), re.MULTILINE)
+    told = {name: re.findall(r"`(\w+)`", members) for name, members in rows}
+    assert told == {kind.name: [field.name for field in fields(kind)] for kind in _events(audit=True)}
+
+
+def test_the_other_lines_of_the_log_and_the_ends_of_a_grant_are_named():
+    section = _section("### The log")
+    (others,) = re.findall(r"^The other lines .*", section, re.MULTILINE | re.DOTALL)
+    assert set(re.findall(r"`(\w+)`", others)) - {"debug"} == {kind.name for kind in _events(audit=False)}
+    (ends,) = re.findall(r"A grant ends because .*?\n\n", section, re.DOTALL)
+    assert set(re.findall(r"`(\w+)`", ends)) - {"allow"} == set(get_args(EndReason))
+
+
+def _section(title: str) -> str:
+    return _README.split(title + "\n")[1].split("\n## ")[0]
+
+
+def _events(*, audit: bool) -> list[type[Event]]:
+    kinds = [kind for kind in vars(events).values() if isinstance(kind, type) and issubclass(kind, Event)]
+    return [kind for kind in kinds if kind is not Event and kind.audit is audit]
 
 
 def test_the_sample_configuration_is_right(tmp_path, entropy, clock):

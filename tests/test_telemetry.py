@@ -10,7 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from sidecar import events
-from sidecar.events import CallDecided, ClientRegistered, Event, RequestServed, TokenRefused, UnexpectedError
+from sidecar.events import CallDecided, ClientRegistered, EndReason, Event, RequestServed, TokenRefused, UnexpectedError
 from sidecar.telemetry import EventLog, Telemetry, library_logs, open_log
 from sidecar.telemetry.metrics import Metrics
 
@@ -30,9 +30,9 @@ def every_event() -> list[type[Event]]:
 
 def filled(kind: type[Event], text: str = "x") -> Event:
     """An event whose texts are all `text`."""
-    values = {str: text, float: 0.1, int: 200, bool: True, tuple[str, ...]: (text,)}
+    values = {str: text, float: 0.1, int: 200, bool: True, tuple[str, ...]: (text,), EndReason: "revoked"}
     hints = get_type_hints(kind)
-    return kind(**{field.name: values[hints[field.name]] for field in fields(kind)})
+    return kind(**{field.name: values.get(hints[field.name], text) for field in fields(kind)})
 
 
 def lines(stream: io.StringIO) -> list[dict[str, object]]:
@@ -42,11 +42,12 @@ def lines(stream: io.StringIO) -> list[dict[str, object]]:
 @pytest.mark.req(194)
 def test_an_audit_line_says_who_what_and_under_which_reference():
     stream = io.StringIO()
-    token = events.reference.set("ref0000001")
+    known = events.reference.set("ref0000001"), events.sign_in.set("ref0000002")
     try:
         EventLog(open_log("json", "info", stream))(REGISTERED)
     finally:
-        events.reference.reset(token)
+        events.reference.reset(known[0])
+        events.sign_in.reset(known[1])
     (line,) = lines(stream)
     assert line.pop("timestamp")
     assert line == {
@@ -54,6 +55,7 @@ def test_an_audit_line_says_who_what_and_under_which_reference():
         "level": "info",
         "audit": True,
         "reference": "ref0000001",
+        "sign_in": "ref0000002",
         "issuer": "https://mcp.example.com",
         "pool": "corp",
         "client": "dcr1-x",
@@ -114,7 +116,7 @@ def test_texts_from_callers_become_no_labels():
     metrics = Metrics(registry)
     for number in range(50):
         text = f"canary{number}"
-        metrics(TokenRefused(issuer=text, flow=text, error=text, detail=text, client=text, grant=text))
+        metrics(TokenRefused(issuer=text, flow=text, error=text, detail=text, client=text))
         metrics(RequestServed(listener="oauth", method=text, route="/t", status=200, seconds=0.1, error=text))
         metrics(filled(ClientRegistered, text))
     written = generate_latest(registry).decode()

@@ -45,11 +45,11 @@ def oauth_app(services: Services) -> web.Application:
 def _issuer_endpoints(services: Services, pages: Pages) -> Iterable[Endpoint]:
     settings, sources, recorder = services.settings, services.sources, services.recorder
     if settings.dcr != "off":
-        yield RegisterEndpoint(services.clients)
+        yield RegisterEndpoint(services.clients, recorder)
     yield AuthorizeEndpoint(services.requests, services.approvals, pages, sources.entropy, settings.lifetimes)
     yield CallbackEndpoint(services.returns, pages)
     yield TokenEndpoint(services.clients, services.redemption, services.rotation, sources.clock, recorder)
-    yield RevokeEndpoint(services.clients, services.revocation)
+    yield RevokeEndpoint(services.clients, services.revocation, recorder)
 
 
 def check_app(services: Services) -> web.Application:

@@ -131,7 +131,7 @@ def build(settings: Settings, adapters: Adapters, sources: Sources) -> Services:
     minting = Minting(codec, clock, lifetimes)
     principals = Principals(sources.monotonic)
     forgetting = _forgetting(principals, recorder)
-    upstream_refresh = UpstreamRefresh(store, upstream, entropy, sources.monotonic, forgetting)
+    upstream_refresh = UpstreamRefresh(store, upstream, directory, entropy, sources.monotonic, forgetting)
     clients = Clients(ClientIds(keyring, entropy), store, directory, settings.registration, clock, recorder)
     requests = Requests(directory, clients, entropy, recorder)
     transactions = Transactions(keyring, entropy)

@@ -113,6 +113,10 @@ def _access_revoked(event: events.AccessTokenRevoked) -> Line:
     return Line("token revoked", f"one access token of grant {short(event.grant)}")
 
 
+def _not_revoked(event: events.RevocationRefused) -> Line:
+    return Line("not revoked", f"{event.error}: {event.detail}", _BAD)
+
+
 def _call(event: events.CallDecided) -> Line | None:
     if event.outcome in {"preflight", "relayed"}:
         return None
@@ -120,6 +124,11 @@ def _call(event: events.CallDecided) -> Line | None:
     if event.outcome == "allowed":
         return Line("call allowed", f"{what} by {event.user} through {_named(event.client_name)}")
     return Line("call refused", f"{what}: {_REFUSALS.get(event.outcome, event.outcome)}", _BAD)
+
+
+def _origin_refused(event: events.OriginRefused) -> Line:
+    then = {"marked": "renewed before its next use", "ended": "its grant is ended"}.get(event.outcome, "known already")
+    return Line("server said 401", f"to the IdP's token of {event.user}: {then}", _BAD)
 
 
 def _upstream(event: events.UpstreamCalled) -> Line | None:
@@ -161,7 +170,9 @@ _TELLING: dict[type[events.Event], Callable[..., Line | None]] = {
     events.TokenRefused: _token_refused,
     events.GrantEnded: _ended,
     events.AccessTokenRevoked: _access_revoked,
+    events.RevocationRefused: _not_revoked,
     events.CallDecided: _call,
+    events.OriginRefused: _origin_refused,
     events.UpstreamCalled: _upstream,
     events.StoreFault: _store,
     events.UnexpectedError: _defect,

@@ -74,12 +74,11 @@ def _alias(name: str) -> str:
 
 def _source() -> Doc:
     """Later than the early mutations: only now has X-Forwarded-For been judged by the number of trusted hops."""
-    mutation = {"append": overwrite(headers.SOURCE, "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%")}
+    source = {"append": overwrite(headers.SOURCE, "%DOWNSTREAM_REMOTE_ADDRESS_WITHOUT_PORT%")}
+    # Envoy has answered `100-continue` by now. What else stands there, servers refuse each in their own way.
+    mutations = {"request_mutations": [source, {"remove": "expect"}]}
     message = "extensions.filters.http.header_mutation.v3.HeaderMutation"
-    return {
-        "name": HEADER_MUTATION,
-        "typed_config": typed(message, mutations={"request_mutations": [mutation]}),
-    }
+    return {"name": HEADER_MUTATION, "typed_config": typed(message, mutations=mutations)}
 
 
 def _ext_authz(plan: EnvoyPlan) -> Doc:

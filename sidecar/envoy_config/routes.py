@@ -26,7 +26,7 @@ _DOCUMENTS = ("oauth-protected-resource", "oauth-authorization-server", "openid-
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 """TRACE would echo the injected credential; nothing else is part of HTTP as MCP and OAuth use it."""
 
-_OCTET = "%(0[1-9a-f]|2[0-46-9a-d]|5[0-9abd-f]|[1346-9a-f][0-9a-f])"  # not NUL, %, dot, slash or backslash
+_OCTET = "%(20|[89a-f][0-9a-f])"  # what can only stand escaped: a blank, and bytes beyond ASCII
 _SEGMENT = rf"([a-z0-9._~!$&'()*+,=:@-]|{_OCTET})+"
 PLAIN_TARGET = rf"(?i)(/{_SEGMENT})*/?(\?[!-~]*)?"
 """A path that every parser on the way reads alike: the check's own rule, for the routes that it is not asked about.

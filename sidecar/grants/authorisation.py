@@ -1,6 +1,6 @@
 """Authorisation of one MCP request: from a bearer token to the upstream credential. The use case behind the hot path.
 
-Order: shape and MAC, memory, one store command, audience, expiry, upstream freshness, scopes. Owns the decision, not
+Order: memory, shape and MAC, one store command, audience, expiry, upstream freshness, scopes. Owns the decision, not
 its HTTP form.
 """
 
@@ -37,26 +37,24 @@ class Authorisation:
 
         Raises InvalidToken, InsufficientScope, TemporarilyUnavailable or StoreError.
         """
-        token = self.codec.parse(Kind.ACCESS, text)
-        if token is None:
-            raise InvalidToken(reason="not an access token of ours")
         key = Key.of(text, server, pool.id)
-        remembered = self.principals.get(key)
-        principal = remembered or await self._read(token, key, server, pool)
+        remembered = self.principals.get(key)  # under the whole token's digest, so its MAC was good a moment ago
+        principal = remembered or await self._read(text, key, server, pool)
         sign_in.set(principal.grant.reference)
         missing = server.missing_scopes(principal.scopes)
         if missing:
             raise InsufficientScope(principal.scopes, reason=f"lacks {' '.join(missing)}")
         return principal, remembered is not None
 
-    async def _read(self, token: Token, key: Key, server: Server, pool: Pool) -> Principal:
+    async def _read(self, text: str, key: Key, server: Server, pool: Pool) -> Principal:
+        token = self.codec.parse(Kind.ACCESS, text)
+        if token is None:
+            raise InvalidToken(reason="not an access token of ours")
         read_at = self.monotonic()
         view = await self._view(token)
         now = self.clock()
         _check_audience(view.grant, server, pool)
-        # Strictly: our seconds are whole, so a token issued late in one would else end before its expires_in is over,
-        # and the official SDK answers such an early 401 by signing the user in all over.
-        if min(view.access.expires_at, view.grant.expires_at) < now:
+        if min(view.access.expires_at, view.grant.expires_at) <= now:
             raise InvalidToken(reason="expired")
         try:
             data_key = self.codec.unwrap(token, view.access.wrap)
@@ -68,13 +66,13 @@ class Authorisation:
             raise InvalidToken(reason="the token does not open its grant") from None
         principal = Principal(view.grant, view.access.scopes, upstream.access_token, view.upstream.serial)
         ends = (view.access.expires_at, view.grant.expires_at, view.upstream.expires_at or view.grant.expires_at)
-        self.principals.put(key, principal, read_at=read_at, remaining=min(ends) - now)
+        self.principals.put(key, principal, read_at=read_at, remaining=min(ends) - now - 1)  # `now` is a whole second
         return principal
 
     async def _view(self, token: Token) -> AccessView:
         view = await self.store.peek(token.grant_id, token.generation)
         if view is None:
-            raise InvalidToken(reason="no such grant or token")
+            raise InvalidToken(reason=f"no grant {token.grant_id}, or no such token of it")
         sign_in.set(view.grant.reference)
         return view
 

@@ -42,7 +42,11 @@ class Minting:
             )
         issued = Issued(
             generation=generation,
-            access=Access(expires_at=access_until, wrap=self.codec.wrap(access, data_key), scopes=scopes),
+            access=Access(
+                expires_at=min(access_until + self.lifetimes.leeway, grant.expires_at),
+                wrap=self.codec.wrap(access, data_key),
+                scopes=scopes,
+            ),
             refresh=refresh_part,
             expired=_to_forget(state, now),
         )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from sidecar.directory import Issuer
-from sidecar.events import GrantEnded, Recorder, TokenIssued
+from sidecar.events import EndReason, GrantEnded, Recorder, TokenIssued, sign_in
 from sidecar.grants.answer import TokenAnswer
 from sidecar.grants.minting import Minting, check_resource
 from sidecar.oauth.errors import InvalidGrant, TemporarilyUnavailable
@@ -15,6 +15,7 @@ from sidecar.store.base import CodeProofs, Grants, GrantState, Issued
 from sidecar.tokens import Kind, Token
 
 _TRIES = 4
+_REASONS: dict[str, EndReason] = {"replayed": "code_replayed", "burnt": "code_burnt"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,8 @@ class Redemption:
         for _ in range(_TRIES):
             state = await self.store.read(token.grant_id)
             if state is None:
-                raise InvalidGrant(reason="no grant: the code expired, or the grant was ended")
+                raise InvalidGrant(reason=f"no grant {token.grant_id}: the code expired, or the grant was ended")
+            sign_in.set(state.grant.reference)
             if (state.grant.client_id, state.grant.issuer) != (client.id, issuer.url):
                 raise InvalidGrant(reason="the code belongs to another client")
             check_resource(state.grant, request.resource)
@@ -74,17 +76,16 @@ class Redemption:
                     grant=grant.id,
                     flow="authorization_code",
                     scopes=answer.scopes,
-                    sign_in=grant.reference,
                 )
             )
             return answer
         if outcome == "conflict":
             return None
-        if outcome in ("replayed", "burnt"):
+        if outcome in _REASONS:
             self.recorder(
                 GrantEnded(
                     grant=grant.id,
-                    reason=f"code_{outcome}",
+                    reason=_REASONS[outcome],
                     client=grant.client_id,
                     user=grant.identity.subject,
                     server=grant.server,

@@ -6,7 +6,7 @@ signs in again at the latest after the second refusal, and nothing loops.
 
 from dataclasses import dataclass
 
-from sidecar.events import GrantEnded, OriginRefused, Recorder
+from sidecar.events import GrantEnded, OriginRefused, Recorder, sign_in
 from sidecar.grants.principals import Principals
 from sidecar.store.base import Grants
 
@@ -22,6 +22,7 @@ class Refusal:
         state = await self.store.read(grant_id)
         if state is None:
             return
+        sign_in.set(state.grant.reference)
         outcome = await self.store.refuse_upstream(grant_id, serial)
         self.principals.forget(grant_id)
         grant = state.grant

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from sidecar.directory import Issuer
-from sidecar.events import AccessTokenRevoked, GrantEnded, Recorder
+from sidecar.events import AccessTokenRevoked, GrantEnded, Recorder, sign_in
 from sidecar.grants import vault
 from sidecar.oauth.params import RevocationRequest
 from sidecar.records import Client, Pool, UpstreamTokens
@@ -32,9 +32,15 @@ class Revocation:
         state = await self.store.read(token.grant_id)
         if state is None or (state.grant.client_id, state.grant.issuer) != (client.id, issuer.url):
             return
+        sign_in.set(state.grant.reference)
         if refresh is None:
             if await self.store.revoke_access(token.grant_id, token.generation):
-                self.recorder(AccessTokenRevoked(grant=token.grant_id, client=client.id))
+                grant = state.grant
+                self.recorder(
+                    AccessTokenRevoked(
+                        grant=grant.id, client=client.id, user=grant.identity.subject, server=grant.server
+                    )
+                )
             return
         # Any generation will do: the MAC proves that we gave it to this client, and it wants the grant gone.
         upstream = self._upstream_tokens(refresh, state) if self.upstream.revokes(pool) else None

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from sidecar.directory import Issuer
-from sidecar.events import GrantEnded, Recorder, TokenIssued
+from sidecar.events import EndReason, GrantEnded, Recorder, TokenIssued, sign_in
 from sidecar.grants.answer import TokenAnswer
 from sidecar.grants.minting import Minting, check_resource
 from sidecar.grants.upstream_refresh import UpstreamEnded, UpstreamRefresh, UpstreamTransient
@@ -15,7 +15,7 @@ from sidecar.store.base import Grants, GrantState
 from sidecar.tokens import Kind, Token
 
 _TRIES = 8
-_REASONS = {"reused": "refresh_reused", "lost": "lost_write"}
+_REASONS: dict[str, EndReason] = {"reused": "refresh_reused", "lost": "lost_write"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,8 @@ class Rotation:
         for _ in range(_TRIES):
             state = await self.store.read(token.grant_id)
             if state is None:
-                raise InvalidGrant(reason="no grant: it was ended, or it expired")
+                raise InvalidGrant(reason=f"no grant {token.grant_id}: it was ended, or it expired")
+            sign_in.set(state.grant.reference)
             if (state.grant.client_id, state.grant.issuer) != (client.id, issuer.url):
                 raise InvalidGrant(reason="the refresh token belongs to another client")
             check_resource(state.grant, request.resource)
@@ -128,7 +129,6 @@ class Rotation:
                 grant=grant.id,
                 flow=flow,
                 scopes=answer.scopes,
-                sign_in=grant.reference,
             )
         )
 

@@ -9,8 +9,10 @@ import asyncio
 from dataclasses import dataclass, field
 
 from sidecar.clock import Entropy, Monotonic
-from sidecar.events import GrantEnded, Recorder
+from sidecar.directory import Directory
+from sidecar.events import EndReason, GrantEnded, Recorder
 from sidecar.grants import vault
+from sidecar.grants.readmission import reason_to_end
 from sidecar.records import Grant, Pool
 from sidecar.store.base import Grants, SealedUpstream, StoreError
 from sidecar.upstream.base import (
@@ -33,7 +35,7 @@ _SAVE_TRIES = 3
 
 
 class UpstreamEnded(Exception):
-    """The grant is over: the IdP refused its refresh token, or it is not known whether it still has one."""
+    """The grant is over: the IdP refused its refresh token, nobody knows whether it has one, or the user may not."""
 
 
 class UpstreamTransient(Exception):
@@ -48,6 +50,7 @@ class UpstreamTransient(Exception):
 class UpstreamRefresh:
     store: Grants
     upstream: Upstream
+    directory: Directory
     entropy: Entropy
     monotonic: Monotonic
     recorder: Recorder
@@ -81,7 +84,7 @@ class UpstreamRefresh:
             return
         tokens = vault.unseal(data_key, grant, stored)
         try:
-            renewed = await self.upstream.refresh(pool, tokens.refresh_token)
+            refreshed = await self.upstream.refresh(pool, tokens.refresh_token)
         except UpstreamRefused as error:
             await self._end(grant, "upstream_refused")
             raise UpstreamEnded(str(error)) from error
@@ -93,6 +96,10 @@ class UpstreamRefresh:
         except UpstreamError as error:
             await self._unknown(pool, grant, owner, str(error))
             raise UpstreamTransient(str(error), 1) from error
+        renewed = refreshed.tokens
+        if reason := reason_to_end(self.directory, grant, refreshed):
+            await self._end(grant, reason)
+            raise UpstreamEnded(f"refreshed, but the user may not have it: {reason}")
         if stored.refused and renewed.access_token == tokens.access_token:
             await self._end(grant, "origin_refused")
             raise UpstreamEnded("the provider gave the refused token again")
@@ -142,7 +149,7 @@ class UpstreamRefresh:
             else:
                 return
 
-    async def _end(self, grant: Grant, reason: str) -> None:
+    async def _end(self, grant: Grant, reason: EndReason) -> None:
         await self.store.revoke(grant.id)
         self.recorder(
             GrantEnded(

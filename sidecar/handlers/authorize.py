@@ -13,11 +13,11 @@ from sidecar.directory import Issuer
 from sidecar.handlers import cookies
 from sidecar.handlers.middleware import ISSUER, NO_STORE, POOL, read_body
 from sidecar.handlers.pages import Pages
-from sidecar.oauth.errors import InvalidRequest
+from sidecar.oauth.errors import AuthorizationError, InvalidRequest, OAuthError
 from sidecar.oauth.params import form_fields
 from sidecar.records import Lifetimes
 from sidecar.signin.approvals import Answer, Approvals
-from sidecar.signin.problems import MalformedRequest
+from sidecar.signin.problems import MalformedRequest, refused
 from sidecar.signin.requests import Requests
 
 PATH = "/authorize"
@@ -41,12 +41,21 @@ class AuthorizeEndpoint:
 
     async def post(self, request: web.Request) -> web.StreamResponse:
         """The consent page's form, or an authorization request as a form (RFC 6749 3.1)."""
-        body = await read_body(request, _FORM, otherwise=MalformedRequest)
-        if request.rel_url.raw_query_string:
-            raise MalformedRequest(reason="parameters in both the query and the body")
+        body = await self._body(request)
         if any(field.startswith(b"form=") for field in body.split(b"&")):
             return await self._answer(request, body)
         return await self._prompt(request, body)
+
+    async def _body(self, request: web.Request) -> bytes:
+        try:
+            if request.rel_url.raw_query_string:
+                raise MalformedRequest(reason="parameters in both the query and the body")
+            return await read_body(request, _FORM, otherwise=MalformedRequest)
+        except OAuthError as error:
+            raise self._refused(request, error, "authorize") from error
+
+    def _refused(self, request: web.Request, error: OAuthError, step: str) -> AuthorizationError:
+        return refused(self.requests.recorder, error, step=step, issuer=request[ISSUER].url)
 
     async def _prompt(self, request: web.Request, raw: str | bytes) -> web.StreamResponse:
         issuer = request[ISSUER]
@@ -61,7 +70,10 @@ class AuthorizeEndpoint:
 
     async def _answer(self, request: web.Request, body: bytes) -> web.StreamResponse:
         issuer = request[ISSUER]
-        fields = _fields(body)
+        try:
+            fields = form_fields(body)
+        except InvalidRequest as error:
+            raise self._refused(request, MalformedRequest(reason=error.reason), "approve") from error
         answer = Answer(
             form=fields.get("form", ""),
             decision=fields.get("decision", ""),
@@ -75,13 +87,6 @@ class AuthorizeEndpoint:
             value, seconds = onward.binding, self.lifetimes.transaction
             cookies.keep_binding(request, response, issuer, onward.handle, value=value, seconds=seconds)
         return response
-
-
-def _fields(body: bytes) -> dict[str, str]:
-    try:
-        return form_fields(body)
-    except InvalidRequest as error:
-        raise MalformedRequest(reason=error.reason) from error
 
 
 def _same_origin(request: web.Request, issuer: Issuer) -> bool:

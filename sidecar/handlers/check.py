@@ -10,13 +10,14 @@ from dataclasses import dataclass
 import orjson
 from aiohttp import hdrs, web
 
-from sidecar import events, headers
+from sidecar import headers
 from sidecar.clock import Monotonic
 from sidecar.directory import Directory, Server
-from sidecar.events import CallDecided, Recorder
+from sidecar.events import CallDecided, Recorder, UnexpectedError
 from sidecar.grants.authorisation import Authorisation
 from sidecar.grants.principal import Principal
 from sidecar.handlers import cors
+from sidecar.handlers.middleware import adopt_reference, frames
 from sidecar.oauth.challenge import bearer_challenge
 from sidecar.oauth.errors import (
     InsufficientScope,
@@ -71,7 +72,7 @@ class CheckEndpoint:
 
     async def handle(self, request: web.Request) -> web.Response:
         started = self.monotonic()
-        events.reference.set(request.headers.get("x-request-id", "")[:64])
+        adopt_reference(request.headers.get("x-request-id", ""))
         path = request.raw_path.partition("?")[0].removeprefix(PREFIX)
         authorities = request.headers.getall(hdrs.HOST, [])
         server = self.directory.server_at(authorities[0], path) if len(authorities) == 1 else None
@@ -99,6 +100,7 @@ class CheckEndpoint:
         except StoreError as error:
             return _deny(TemporarilyUnavailable(reason=f"store: {error}"))
         except Exception as error:  # noqa: BLE001  whatever broke, the answer is a denial
+            self.recorder(UnexpectedError(kind=type(error).__name__, frames=frames(error)))
             return _deny(TemporarilyUnavailable(reason=f"unexpected {type(error).__name__}"))
 
     def _record(self, request: web.Request, server: Server | None, decision: _Decision, seconds: float) -> None:
@@ -186,4 +188,6 @@ def _challenge(error: OAuthError, server: Server, path: str) -> str:
 
 def _header_text(value: str) -> str:
     """Access-log metadata must be a legal header value: what is not printable ASCII is shown escaped."""
+    if value.isascii() and value.isprintable():
+        return value
     return value.encode("ascii", "backslashreplace").decode().translate(_UNPRINTABLE)

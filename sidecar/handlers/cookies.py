@@ -1,15 +1,17 @@
 """The two cookies of a sign-in: their names, their attributes, and what makes a presented one worth looking at.
 
 Names and `__Host-` follow the issuer's scheme (design 12.5). On plain-http loopback there is neither `Secure` nor
-`__Host-`, and since cookies ignore ports, the port is in the name.
+`__Host-`, and since cookies ignore ports, the port is in the name. What `__Host-` promises holds only if a presented
+name is read as the browser meant it, so the Cookie header is read here, by the letter.
 """
 
 import hashlib
 import re
 from base64 import urlsafe_b64encode
+from collections import Counter
 from urllib.parse import urlsplit
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from sidecar.clock import Entropy
 from sidecar.directory import Issuer
@@ -22,8 +24,7 @@ _VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
 
 def form_cookie(request: web.Request, issuer: Issuer) -> str:
     """What binds a consent form to its browser; empty when there is none, or none of ours."""
-    value = request.cookies.get(_name(issuer, "csrf"), "")
-    return value if _VALUE.fullmatch(value) else ""
+    return _sent(request).get(_name(issuer, "csrf"), "")
 
 
 def new_value(entropy: Entropy) -> str:
@@ -37,14 +38,14 @@ def keep_form_cookie(response: web.StreamResponse, issuer: Issuer, value: str) -
 
 def binding(request: web.Request, issuer: Issuer, handle: str) -> str:
     """The value of the cookie of the transaction with this handle; empty when this browser did not start it."""
-    return request.cookies.get(_transaction(issuer, handle), "")
+    return _sent(request).get(_transaction(issuer, handle), "")
 
 
 def keep_binding(
     request: web.Request, response: web.StreamResponse, issuer: Issuer, handle: str, *, value: str, seconds: int
 ) -> None:
     """Set right before the browser leaves for the IdP; it outlives the transaction by nothing."""
-    others = sorted(name for name in request.cookies if name.startswith(_name(issuer, "txn", "-")))
+    others = sorted(name for name in _sent(request) if name[:-8] == _name(issuer, "txn", "-"))
     for name in others[: max(len(others) - MAX_OPEN + 1, 0)]:
         _drop(response, issuer, name)
     _set(response, issuer, _transaction(issuer, handle), value, seconds)
@@ -52,8 +53,19 @@ def keep_binding(
 
 def drop_binding(request: web.Request, response: web.StreamResponse, issuer: Issuer, handle: str) -> None:
     name = _transaction(issuer, handle)
-    if name in request.cookies:
+    if name in _sent(request):
         _drop(response, issuer, name)
+
+
+def _sent(request: web.Request) -> dict[str, str]:
+    """The cookies that could be ours: a well-formed value, and a name that stands there once (RFC 6265 4.2.1).
+
+    Not `request.cookies`, which also parts cookies at a blank and drops any Unicode blank around a name. A page on a
+    sibling host can set such a cookie for the whole domain, and would so get around `__Host-`.
+    """
+    pairs = [pair.lstrip(" \t").partition("=") for pair in ";".join(request.headers.getall(hdrs.COOKIE, [])).split(";")]
+    times = Counter(name for name, _, _ in pairs)
+    return {name: value for name, _, value in pairs if _VALUE.fullmatch(value) and times[name] == 1}
 
 
 def _name(issuer: Issuer, what: str, suffix: str = "") -> str:

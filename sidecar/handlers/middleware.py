@@ -36,6 +36,9 @@ from sidecar.records import Pool
 from sidecar.store.base import StoreError
 from sidecar.upstream.base import UpstreamError, UpstreamUnavailable
 
+KNOWN_FAILURES = (OAuthError, StoreError, UpstreamError)
+"""What is raised on purpose: each has a protocol error that says it on the wire."""
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 ErrorPage = Callable[[OAuthError, str], web.StreamResponse]
 """Error and reference id -> the local HTML page (status and headers included)."""
@@ -65,6 +68,12 @@ def new_reference(entropy: Entropy) -> str:
     """Ten characters (50 bits) that people can read to each other over the phone."""
     number = int.from_bytes(entropy(7), "big")
     return "".join(_CROCKFORD[number >> shift & 31] for shift in range(0, 50, 5))
+
+
+def adopt_reference(text: str) -> None:
+    """Go by a reference that whoever asks has given, if it can stand in a header and a log; else by the drawn one."""
+    if _REFERENCE.fullmatch(text):
+        events.reference.set(text)
 
 
 def authority_of(request: web.Request) -> str:
@@ -166,6 +175,7 @@ class Edge:
         started = self.monotonic()
         drawn = new_reference(self.entropy)
         events.reference.set(drawn)
+        events.sign_in.set("")  # known again once a token or code has been read
         error: OAuthError | None = None
         try:
             response = await handler(request)
@@ -176,7 +186,7 @@ class Edge:
             error = self._translate(failure)
             response = self._rendered(request, error)
         self._dress(request, response, drawn)
-        if self.records:
+        if self.records or error:  # a check that ended before its decision
             self.recorder(
                 RequestServed(
                     listener=self.listener,
@@ -209,13 +219,8 @@ class Edge:
 
     def _translate(self, failure: Exception) -> OAuthError:
         """Whatever was raised, as the protocol error that the wire gets."""
-        if isinstance(failure, OAuthError):
-            return failure
-        if isinstance(failure, StoreError):
-            return TemporarilyUnavailable(reason=f"store: {failure}")
-        if isinstance(failure, UpstreamError):
-            retry_after = failure.retry_after if isinstance(failure, UpstreamUnavailable) else 5
-            return TemporarilyUnavailable(reason=f"upstream {failure.outcome}: {failure}", retry_after=retry_after)
+        if isinstance(failure, KNOWN_FAILURES):
+            return protocol_error(failure)
         if isinstance(failure, web.HTTPException):
             return _from_aiohttp(failure)
         self.recorder(UnexpectedError(kind=type(failure).__name__, frames=frames(failure)))
@@ -231,6 +236,16 @@ class Edge:
             # Whether or not this request names an Origin: a cached answer may serve a page later. Never credentials.
             response.headers[hdrs.ACCESS_CONTROL_ALLOW_ORIGIN] = "*"
             response.headers[hdrs.ACCESS_CONTROL_EXPOSE_HEADERS] = cors.EXPOSED_HEADERS
+
+
+def protocol_error(failure: OAuthError | StoreError | UpstreamError) -> OAuthError:
+    """A known failure as the wire gets it."""
+    if isinstance(failure, OAuthError):
+        return failure
+    if isinstance(failure, StoreError):
+        return TemporarilyUnavailable(reason=f"store: {failure}")
+    retry_after = failure.retry_after if isinstance(failure, UpstreamUnavailable) else 5
+    return TemporarilyUnavailable(reason=f"upstream {failure.outcome}: {failure}", retry_after=retry_after)
 
 
 def frames(failure: BaseException) -> tuple[str, ...]:

@@ -5,7 +5,16 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from sidecar.clients import Clients
-from sidecar.handlers.middleware import ISSUER, JSON, json_response, read_body, source_of
+from sidecar.events import Recorder, RegistrationRefused
+from sidecar.handlers.middleware import (
+    ISSUER,
+    JSON,
+    KNOWN_FAILURES,
+    json_response,
+    protocol_error,
+    read_body,
+    source_of,
+)
 from sidecar.oauth.errors import InvalidClientMetadata
 from sidecar.oauth.registration import parse_json
 
@@ -13,12 +22,19 @@ from sidecar.oauth.registration import parse_json
 @dataclass(frozen=True, slots=True)
 class RegisterEndpoint:
     clients: Clients
+    recorder: Recorder
 
     def routes(self) -> list[web.RouteDef]:
         return [web.post("/register", self.handle)]
 
     async def handle(self, request: web.Request) -> web.Response:
-        # A page of any origin can send a form or text/plain without a preflight; JSON it cannot.
-        body = await read_body(request, JSON, otherwise=InvalidClientMetadata)
-        document = await self.clients.register(request[ISSUER], parse_json(body), source_of(request))
+        issuer, source = request[ISSUER], source_of(request)
+        try:
+            # A page of any origin can send a form or text/plain without a preflight; JSON it cannot.
+            body = await read_body(request, JSON, otherwise=InvalidClientMetadata)
+            document = await self.clients.register(issuer, parse_json(body), source)
+        except KNOWN_FAILURES as failure:
+            error = protocol_error(failure)
+            self.recorder(RegistrationRefused(issuer=issuer.url, error=error.code, detail=error.reason, source=source))
+            raise
         return json_response(document, status=201)

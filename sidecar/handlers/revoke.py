@@ -5,24 +5,33 @@ from dataclasses import dataclass
 from aiohttp import web
 
 from sidecar.clients import Clients
+from sidecar.events import Recorder, RevocationRefused
 from sidecar.grants.revocation import Revocation
 from sidecar.handlers.client_form import read_client_form
-from sidecar.handlers.middleware import ISSUER, NO_STORE, POOL
-from sidecar.oauth.params import revocation_request
+from sidecar.handlers.middleware import ISSUER, KNOWN_FAILURES, NO_STORE, POOL, protocol_error
+from sidecar.oauth.params import RevocationRequest, revocation_request
 
 
 @dataclass(frozen=True, slots=True)
 class RevokeEndpoint:
     clients: Clients
     revocation: Revocation
+    recorder: Recorder
 
     def routes(self) -> list[web.RouteDef]:
         return [web.post("/revoke", self.handle)]
 
     async def handle(self, request: web.Request) -> web.Response:
-        body, authorization = await read_client_form(request)
-        asked = revocation_request(body, authorization)
         issuer, pool = request[ISSUER], request[POOL]
-        client = await self.clients.authenticate(issuer, pool, asked.credentials, basic=authorization is not None)
-        await self.revocation.revoke(asked, client, pool, issuer)
+        asked: RevocationRequest | None = None
+        try:
+            body, authorization = await read_client_form(request)
+            asked = revocation_request(body, authorization)
+            client = await self.clients.authenticate(issuer, pool, asked.credentials, basic=authorization is not None)
+            await self.revocation.revoke(asked, client, pool, issuer)
+        except KNOWN_FAILURES as failure:
+            error = protocol_error(failure)
+            name = asked.credentials.client_id if asked else ""
+            self.recorder(RevocationRefused(issuer=issuer.url, error=error.code, detail=error.reason, client=name))
+            raise
         return web.Response(headers=NO_STORE)

@@ -11,7 +11,7 @@ from sidecar.grants.answer import TokenAnswer
 from sidecar.grants.redemption import Redemption
 from sidecar.grants.rotation import Rotation
 from sidecar.handlers.client_form import read_client_form
-from sidecar.handlers.middleware import ISSUER, POOL, json_response
+from sidecar.handlers.middleware import ISSUER, KNOWN_FAILURES, POOL, json_response, protocol_error
 from sidecar.oauth.errors import OAuthError
 from sidecar.oauth.params import CodeRequest, RefreshRequest, token_request
 
@@ -28,13 +28,13 @@ class TokenEndpoint:
         return [web.post("/token", self.handle)]
 
     async def handle(self, request: web.Request) -> web.Response:
-        body, authorization = await read_client_form(request)
         asked: CodeRequest | RefreshRequest | None = None
         try:
+            body, authorization = await read_client_form(request)
             asked = token_request(body, authorization)
             answer = await self._answer(request, asked, basic=authorization is not None)
-        except OAuthError as error:
-            self._refused(request, asked, error)
+        except KNOWN_FAILURES as failure:
+            self._refused(request, asked, protocol_error(failure))
             raise
         return json_response(answer.document(self.clock()))
 

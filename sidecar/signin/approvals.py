@@ -174,6 +174,7 @@ class Approvals:
             step="approve",
             issuer=issuer.url,
             client=request.client_id,
+            server=request.server,
             redirect_to=None if isinstance(error, Problem) else target,
         )
 

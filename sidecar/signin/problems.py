@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from sidecar.events import AuthorizationRefused, Recorder
 from sidecar.oauth.errors import AuthorizationError, OAuthError
+from sidecar.records import Identity
 
 RECONNECT = "In your app, remove the connection to this server and add it again."
 START_AGAIN = "Go back to your app and connect again from there."
@@ -114,11 +115,21 @@ def refused(
     step: str,
     issuer: str,
     client: str = "",
-    user: str = "",
+    server: str = "",
+    identity: Identity | None = None,
     redirect_to: str | None = None,
 ) -> AuthorizationError:
     """The exception to raise for a sign-in that ends at `step`; the audit trail is told."""
     recorder(
-        AuthorizationRefused(issuer=issuer, step=step, error=error.code, detail=error.reason, client=client, user=user)
+        AuthorizationRefused(
+            issuer=issuer,
+            step=step,
+            error=error.code,
+            detail=error.reason,
+            client=client,
+            server=server,
+            user=identity.subject if identity else "",
+            email=identity.email if identity else "",
+        )
     )
     return AuthorizationError(error, redirect_to=redirect_to)

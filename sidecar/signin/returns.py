@@ -187,11 +187,11 @@ class Returns:
         error = AccessDenied(
             "The user may not use this server.", reason="the server's allow rule does not name the user"
         )
-        failed = self._failed(issuer, checked.request, error, user=identity.subject)
+        failed = self._failed(issuer, checked.request, error, identity)
         return Refusal(identity, checked.server, checked.pool, checked.request.client_name, failed.redirect_to or "")
 
     def _failed(
-        self, issuer: Issuer, request: AuthorizationRequest, error: OAuthError, user: str = ""
+        self, issuer: Issuer, request: AuthorizationRequest, error: OAuthError, identity: Identity | None = None
     ) -> AuthorizationError:
         """A Problem stays with us: the client, or its redirect URI, does not stand any more."""
         target = redirects.error_url(request.redirect_uri, error, state=request.state, iss=issuer.url)
@@ -201,7 +201,8 @@ class Returns:
             step="callback",
             issuer=issuer.url,
             client=request.client_id,
-            user=user,
+            server=request.server,
+            identity=identity,
             redirect_to=None if isinstance(error, Problem) else target,
         )
 

@@ -57,9 +57,9 @@ class EventLog:
     def __call__(self, event: Event) -> None:
         members = {field.name: getattr(event, field.name) for field in fields(event)}
         said = {name: value for name, value in members.items() if value not in ("", ())}
-        reference = events.reference.get()
-        if reference:
-            said["reference"] = reference
+        for name, variable in (("reference", events.reference), ("sign_in", events.sign_in)):
+            if known := variable.get():
+                said[name] = known
         if event.audit:
             said["audit"] = True
         self.log.log(_level(event), event.name, **said)

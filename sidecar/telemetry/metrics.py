@@ -67,7 +67,9 @@ class Metrics:
         self.sign_ins = counter("sign_ins", "Grants made.", "server", "pool")
         self.tokens = counter("tokens", "Answers of the token endpoint.", "flow", "outcome")
         self.grants_ended = counter("grants_ended", "Grants ended before their time.", "reason")
+        self.origin_refusals = counter("origin_refusals", "Upstream tokens that an MCP server refused.", "outcome")
         self.revocations = counter("access_tokens_revoked", "Access tokens revoked alone.")
+        self.revocations_refused = counter("revocations_refused", "Errors of the revocation endpoint.", "error")
         self.calls = counter("calls", "Decisions about MCP requests.", "server", "outcome", "cached")
         self.call_seconds = histogram("call_seconds", "Time to decide about an MCP request.", _FAST, "outcome")
         self.upstream = counter("upstream_calls", "Calls to identity providers.", "provider", "operation", "outcome")
@@ -93,6 +95,8 @@ class Metrics:
             events.TokenIssued: lambda e: self.tokens.labels(e.flow, "issued").inc(),
             events.TokenRefused: lambda e: self.tokens.labels(_flow(e.flow), _error(e.error)).inc(),
             events.GrantEnded: lambda e: self.grants_ended.labels(e.reason).inc(),
+            events.OriginRefused: lambda e: self.origin_refusals.labels(e.outcome).inc(),
+            events.RevocationRefused: lambda e: self.revocations_refused.labels(_error(e.error)).inc(),
             events.AccessTokenRevoked: lambda _: self.revocations.inc(),
             events.CallDecided: self._call,
             events.UpstreamCalled: self._upstream,

@@ -35,7 +35,7 @@ class Accounts:
         """The user, and the verified claims about them."""
         if uses_id_token(pool):
             claims = await self._id_token(pool, quirks, provider, tokens, nonce=nonce, left=left)
-            claims = await self._filled(pool, quirks, provider, tokens, claims, left)
+            claims = await self._filled(pool, quirks, provider, tokens, claims, left=left)
         else:
             claims = await self._userinfo(pool, provider, tokens, left)
             if quirks.identity == "user_and_emails":
@@ -61,7 +61,7 @@ class Accounts:
         claims = await self._id_token(pool, quirks, provider, tokens, nonce=None, left=left)
         identity = identity_of(claims, provider, quirks)
         try:
-            claims = await self._filled(pool, quirks, provider, tokens, claims, left)
+            claims = await self._filled(pool, quirks, provider, tokens, claims, left=left)
         except UpstreamError:
             return identity, None
         return identity_of(claims, provider, quirks), claims
@@ -89,7 +89,7 @@ class Accounts:
             return await verified(renew=True)
 
     async def _filled(
-        self, pool: Pool, quirks: Quirks, provider: Provider, tokens: TokenAnswer, claims: Claims, left: Left
+        self, pool: Pool, quirks: Quirks, provider: Provider, tokens: TokenAnswer, claims: Claims, *, left: Left
     ) -> Claims:
         """Some providers put the address into userinfo alone. It counts only for the same user (Core 5.3.2)."""
         lacking = "email" in asked_scopes(pool, quirks) and not claims.get("email") and quirks.userinfo_fills

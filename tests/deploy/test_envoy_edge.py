@@ -42,6 +42,16 @@ async def test_an_allowed_request_carries_the_checks_headers_and_nothing_the_cli
     assert seen.values("x-dcr-source") == []
 
 
+@pytest.mark.parametrize("expected", [b"200-maybe", b"\xff"])
+async def test_nobody_behind_envoy_is_expected_to_do_anything(edge: Edge, expected: bytes):
+    for path, backend in ((b"/token", edge.oauth), (b"/mcp", edge.origin)):
+        lines = [b"POST %s HTTP/1.1", b"host: %s", b"authorization: Bearer good", b"expect: %s", b"content-length: 2"]
+        await edge.raw(b"\r\n".join(lines) % (path, HOST.encode(), expected) + b"\r\n\r\n{}")
+        await backend.reached(1)
+        assert backend.seen[0].values("expect") == []
+        assert backend.seen[0].body == b"{}"
+
+
 async def test_every_request_is_asked_about_anew(edge: Edge):
     for _ in range(3):
         async with edge.request("POST", "/mcp", headers={**GOOD, "mcp-session-id": "s"}) as answer:

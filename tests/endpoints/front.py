@@ -261,7 +261,7 @@ async def running_front(
             {"corp": idp.pool(**pool)},
         )
         telemetry = Telemetry(CollectorRegistry(), events.append)
-        async with open_upstream(clock=clock, monotonic=lambda: float(clock.now), recorder=events.append) as opened:
+        async with open_upstream(clock=clock, monotonic=lambda: float(clock.now), recorder=telemetry) as opened:
             adapters = Adapters(cast("RedisStore", store), opened.upstream, opened.documents, telemetry)
             sources = Sources(clock, lambda: float(clock.now), SeededEntropy())
             services = build(_settings(directory, lifetimes or Lifetimes()), adapters, sources)

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestClient, TestServer
+from aiohttp.test_utils import TestClient, TestServer, make_mocked_request
 
 from sidecar import events
 from sidecar.app.serving import HTTP
@@ -162,9 +162,27 @@ async def test_a_request_is_one_event_with_its_route_and_not_its_path():
 
 
 async def test_a_listener_may_leave_its_requests_unrecorded():
+    """The check's does: a decision is an event of its own. What failed before there was one is on record."""
     bench = Bench(records=False)
     await bench.ask()
     assert bench.events == []
+    await bench.ask(failure=InvalidGrant(reason="before any decision"))
+    (event,) = bench.events
+    assert (event.name, event.detail) == ("request", "before any decision")
+
+
+async def test_a_context_that_is_used_again_forgets_whose_sign_in_it_was_about():
+    edge = Edge("oauth", [].append, SeededEntropy(), lambda: 0.0)
+    seen = []
+
+    async def handle(_request):
+        seen.append(events.sign_in.get())
+        events.sign_in.set("of the first request")
+        return web.Response()
+
+    for _ in range(2):
+        await edge.serve(make_mocked_request("GET", "/token"), handle)
+    assert seen == ["", ""]
 
 
 async def test_no_answer_names_the_library_versions():

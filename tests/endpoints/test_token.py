@@ -41,7 +41,7 @@ async def test_a_code_becomes_tokens(face: Face) -> None:
     assert response.content_type == "application/json"
     assert set(body) == {"access_token", "token_type", "expires_in", "scope", "refresh_token"}
     assert (body["token_type"], body["expires_in"], body["scope"]) == ("Bearer", 3600, "notes.read notes.write")
-    assert face.events_of(TokenIssued)[0].sign_in == "ref0000001"
+    assert face.events_of(TokenIssued)[0].user == "alice"
 
 
 @pytest.mark.req(44, 132, 133)

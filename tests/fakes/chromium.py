@@ -4,10 +4,13 @@ async with running_chromium() as tab:
     await tab.open(url)
     await tab.click("button", times=2)
     await tab.settled(lambda: "/cb?" in tab.visited[-1])
+
+As a program it fails when there is no Chromium, and says what to do.
 """
 
 import asyncio
 import shutil
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -15,8 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import pytest
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+MISSING = "There is no Chromium on this machine: apt-get install chromium"
 _QUIET = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync"),
     *("--disable-background-networking", "--disable-component-update", "--remote-debugging-port=0"),
@@ -89,7 +94,8 @@ class Tab:
 
 @asynccontextmanager
 async def running_chromium() -> AsyncIterator[Tab]:
-    assert CHROMIUM
+    if CHROMIUM is None:
+        pytest.fail(MISSING, pytrace=False)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         null = asyncio.subprocess.DEVNULL
         process = await asyncio.create_subprocess_exec(
@@ -122,3 +128,7 @@ async def _attached(session: aiohttp.ClientSession, told: Path) -> Tab:
 
 def _text(path: Path) -> str:
     return path.read_text().strip() if path.exists() else ""
+
+
+if __name__ == "__main__":
+    sys.exit(CHROMIUM is None and MISSING)

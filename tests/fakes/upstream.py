@@ -4,14 +4,14 @@ import asyncio
 from collections import deque
 
 from sidecar.records import Pool, UpstreamTokens
-from sidecar.upstream.base import SignIn, UpstreamError
+from sidecar.upstream.base import Refreshed, SignIn, UpstreamError
 
 
 class ScriptedUpstream:
     """`refresh` answers from a queue; a test may hold it back with `gate`."""
 
     def __init__(self) -> None:
-        self.answers: deque[UpstreamTokens | UpstreamError] = deque()
+        self.answers: deque[UpstreamTokens | Refreshed | UpstreamError] = deque()
         self.refreshed: list[str] = []
         self.revoked: list[UpstreamTokens] = []
         self.asked = asyncio.Event()
@@ -28,14 +28,14 @@ class ScriptedUpstream:
     ) -> SignIn:
         raise NotImplementedError
 
-    async def refresh(self, pool: Pool, refresh_token: str) -> UpstreamTokens:
+    async def refresh(self, pool: Pool, refresh_token: str) -> Refreshed:
         self.refreshed.append(refresh_token)
         self.asked.set()
         await self.gate.wait()
         answer = self.answers.popleft()
         if isinstance(answer, UpstreamError):
             raise answer
-        return answer
+        return answer if isinstance(answer, Refreshed) else Refreshed(answer)
 
     async def revoke(self, pool: Pool, tokens: UpstreamTokens) -> None:
         self.revoked.append(tokens)

@@ -83,6 +83,15 @@ class Person:
         async with httpx2.AsyncClient(auth=basic) as http:
             return OAuthToken.model_validate_json((await http.post(f"{issuer}/token", data=form)).content)
 
+    async def revoke(self, issuer: str) -> None:
+        """Say that the sign-in is over, as a client does that is told to sign out."""
+        assert self.storage.client is not None
+        assert self.storage.tokens is not None
+        basic = httpx2.BasicAuth(self.storage.client.client_id, self.storage.client.client_secret or "")
+        async with httpx2.AsyncClient(auth=basic) as http:
+            answer = await http.post(f"{issuer}/revoke", data={"token": self.storage.tokens.refresh_token})
+        assert answer.status_code == 200, answer.text
+
     async def _sign_in(self, url: str) -> None:
         self.sign_ins += 1
         async with Browser(REDIRECT) as browser:

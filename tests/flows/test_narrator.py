@@ -39,7 +39,7 @@ SIGNED_IN = events.SignedIn(**WHO, pool="demo", user="alice", email="alice@examp
         pytest.param(events.ConsentDenied(**WHO), "denied", "may not", id="denied"),
         pytest.param(SIGNED_IN, "signed in", "alice@example.com for “Inspector”", id="signed-in"),
         pytest.param(
-            events.TokenIssued(**WHO, user="alice", grant="0" * 32, flow="refresh_token", scopes=(), sign_in="r"),
+            events.TokenIssued(**WHO, user="alice", grant="0" * 32, flow="refresh_token", scopes=()),
             "token issued",
             "refreshed, to “Inspector”, on behalf of alice",
             id="refreshed",

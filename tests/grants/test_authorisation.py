@@ -33,7 +33,7 @@ async def test_a_pool_with_a_new_id_ends_the_tokens_of_the_old(world: World) -> 
 @pytest.mark.req(170)
 async def test_expired_tokens_are_invalid(world: World) -> None:
     answer = await world.tokens()
-    world.clock.advance(3600)
+    world.clock.advance(3600 + world.lifetimes.leeway - 1)
     await world.call(answer.access_token)
     world.clock.advance(1)
     with pytest.raises(InvalidToken):

@@ -12,10 +12,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
 from tests.endpoints.front import NOTES, Front, query, running_front
-from tests.fakes.chromium import CHROMIUM, Tab, running_chromium
+from tests.fakes.chromium import Tab, running_chromium
 from tests.fakes.idp import Fault
 
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
 APPROVE, DENY = "button[value=approve]", "button[value=deny]"
 CURSOR = "cursor://anysphere.cursor-mcp/oauth/callback"
 
