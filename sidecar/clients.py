@@ -22,6 +22,9 @@ from sidecar.store.base import Registration
 REGISTRY_SECONDS = 180 * 86400
 """Without use. Longer than any grant lives, so that what a grant names is still there."""
 
+UNUSED_SECONDS = 86400
+"""Until the first use. Anybody may register, and clients do so when somebody is about to sign in."""
+
 
 @dataclass(frozen=True, slots=True)
 class Clients:
@@ -53,7 +56,7 @@ class Clients:
         )
         document = metadata.document()
         entry = Registration(sealed.client_id, pool.id, document, now, now, sealed.stored)
-        await self.store.register(entry, REGISTRY_SECONDS)
+        await self.store.register(entry, UNUSED_SECONDS)
         self.recorder(
             ClientRegistered(
                 issuer=issuer.url,

@@ -112,3 +112,12 @@ async def test_without_a_pool_nobody_registers(clients, store):
     with pytest.raises(NotFound):
         await clients.register(Issuer("https://mcp.example.com", "gone"), BODY, "")
     assert store.calls == []
+
+
+async def test_a_registration_that_nobody_uses_is_forgotten_after_a_day(clients, store, clock):
+    """Anybody may register; what they leave behind must not stay for half a year."""
+    document = await clients.register(ISSUER, BODY, "")
+    key = store.keys.client(document["client_id"])
+    assert 0 < await store.link.command("TTL", key) <= 86400
+    await clients.authenticate(ISSUER, POOL, credentials(document), basic=False)
+    assert await store.link.command("TTL", key) > 90 * 86400

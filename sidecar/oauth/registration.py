@@ -32,6 +32,8 @@ __all__ = [
 ]
 
 MAX_BODY = 64 * 1024
+MAX_DOCUMENT = 8 * 1024
+"""What is kept of a body: real clients register less than one KiB."""
 MAX_REDIRECT_URIS = 16
 MAX_LIST = 32
 AUTH_METHODS: tuple[AuthMethod, ...] = ("none", "client_secret_post", "client_secret_basic")
@@ -120,6 +122,8 @@ def verify(body: object, policy: RegistrationPolicy, *, scopes: tuple[str, ...])
         client_uri=links.pop("client_uri", ""),
         extra=MappingProxyType({**links, **texts, **_contacts(members), **dict(_localized(members))}),
     )
+    if len(orjson.dumps(verified.document())) > MAX_DOCUMENT:
+        raise InvalidClientMetadata("The metadata is too large.")
     _second_opinion(verified)
     return verified
 

@@ -40,16 +40,16 @@ class CanaillesTokens:
         if token not in self.arrived:
             self.arrived.append(token)
         claims = jwt.decode(token, await self.canaille.keys(), algorithms=["RS256", "RS512"]).claims
-        told = await self.canaille.userinfo(token)
-        if told is None or (claims["iss"], claims["aud"]) != (self.canaille.issuer, [idp.CLIENT_ID]):
+        user = await self.canaille.userinfo(token)
+        if user is None or (claims["iss"], claims["aud"]) != (self.canaille.issuer, [idp.CLIENT_ID]):
             return None
         return AccessToken(
             token=token,
             client_id=idp.CLIENT_ID,
             scopes=[],
             expires_at=claims["exp"],
-            subject=told["sub"],
-            claims=told | {"iss": claims["iss"]},
+            subject=user["sub"],
+            claims=user | {"iss": claims["iss"]},
         )
 
 

@@ -303,6 +303,14 @@ def test_json_is_read_up_to_its_limit():
         parse_json(b" " * (MAX_BODY + 1))
 
 
+def test_a_registration_of_pages_and_pages_is_refused():
+    """Whoever registers is anonymous, and all of it is kept."""
+    languages = {f"client_name#de-x-{number}": "n" * 256 for number in range(40)}
+    with pytest.raises(InvalidClientMetadata):
+        _verify({"redirect_uris": [_URI], **languages})
+    assert len(_verify({"redirect_uris": [_URI], **dict(list(languages.items())[:20])}).extra) == 20
+
+
 @given(st.one_of(_JSON, st.dictionaries(st.one_of(_MEMBERS, st.text(max_size=10)), _LIKELY, max_size=6)))
 def test_no_body_raises_anything_but_registration_errors(body: object):
     for candidate in (body, {"redirect_uris": [_URI], **body} if isinstance(body, dict) else body):

@@ -7,7 +7,7 @@ import pytest
 
 from sidecar.store.base import News
 from sidecar.store.redis import open_store
-from tests.store.build import created, issued, redeem, redeemed
+from tests.store.build import created, issued, redeem, redeemed, upstream
 from tests.store.servers import free_port, patient_store, redis_binary, running, valkey_binary
 
 
@@ -22,17 +22,19 @@ async def heard(news, count):
         return [await anext(news) for _ in range(count)]
 
 
-async def test_every_end_is_heard_by_another_replica(server):
+async def test_every_end_and_renewal_is_heard_by_another_replica(server):
     url = f"redis://127.0.0.1:{server.port}"
     async with patient_store(url) as one, patient_store(url) as two, aclosing(two.news()) as news:
         assert await heard(news, 1) == [News("up")]
-        revoked, spared, refused, replayed = [await redeemed(one) for _ in range(4)]
+        revoked, spared, refused, replayed, renewed = [await redeemed(one) for _ in range(5)]
         await one.revoke(revoked.grant.id)
         await one.revoke_access(spared.grant.id, 1)
         await one.refuse_upstream(refused.grant.id, 1)
         await one.rotate(replayed, 99, None, b"", grace=60)
-        ids = [state.grant.id for state in (revoked, spared, refused, replayed)]
-        assert await heard(news, 4) == [News("grant", grant_id) for grant_id in ids]
+        await one.lease_upstream(renewed.grant.id, 1, "owner", 5)
+        await one.save_upstream(renewed.grant.id, "owner", upstream(2))
+        ids = [state.grant.id for state in (revoked, spared, refused, replayed, renewed)]
+        assert await heard(news, 5) == [News("grant", grant_id) for grant_id in ids]
 
 
 async def test_what_changes_nothing_for_live_tokens_is_not_said(server):

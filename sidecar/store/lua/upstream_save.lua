@@ -7,4 +7,5 @@ redis.call('HSET', KEYS[1], unpack(ARGV, 2))
 redis.call('HDEL', KEYS[1], 'ux', 'uf', 'lo', 'lu', 'lm', 'lc')
 if refused then redis.call('HSET', KEYS[1], 'uf', int(clock(''))) end -- renewed because the MCP server refused the last
 redis.call('HINCRBY', KEYS[1], 'v', 1)
+tell() -- some providers end the old access token with the refresh, and others may still remember it
 return 1
