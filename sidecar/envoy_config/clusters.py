@@ -5,6 +5,10 @@ from urllib.parse import urlsplit
 from sidecar.envoy_config.plan import Address, EnvoyPlan, is_ip
 from sidecar.envoy_config.typed import Doc, seconds, typed
 
+OAUTH_CONNECTIONS = 512
+OAUTH_BODY_BYTES = 64 * 1024
+"""What the oauth listener reads at most. Envoy collects such a body first, so slow senders hold no connection to it."""
+
 OAUTH = "dcr-sidecar.oauth"
 CHECK = "dcr-sidecar.check"
 
@@ -19,7 +23,7 @@ def clusters(plan: EnvoyPlan) -> list[Doc]:
     origins = dict.fromkeys(server.origin.rstrip("/") for server in plan.directory.servers)
     return [
         # One connection per request that waits: HTTP/1.1 on loopback or a Unix socket.
-        _ours(OAUTH, plan.oauth, connections=512),
+        _ours(OAUTH, plan.oauth, connections=OAUTH_CONNECTIONS),
         _ours(CHECK, plan.check, connections=1024),
         *(_origin(url, plan) for url in origins),
     ]

@@ -33,6 +33,10 @@ COMMENTS: Final[Mapping[str, str]] = {
         "An MCP server that answers 401 refused the upstream token: the client gets our challenge, the sidecar gets "
         "to know before the client comes back."
     ),
+    "max_request_bytes": (
+        "Off by default, on for the sign-in routes: a body is collected here before it is passed on, so that slow "
+        "senders hold no connection to the sidecar. MCP bodies stream."
+    ),
     "access_log": "One line per request, with client and user as the check named them. No query and no credential.",
     "virtual_hosts": (
         "Configured authorities only. In each: what is refused outright; what needs no token, as an explicit list; the "

@@ -6,10 +6,20 @@ Owns the header lists of the check protocol. Names live in `sidecar.headers`.
 import re
 
 from sidecar import headers
-from sidecar.envoy_config.clusters import CHECK
+from sidecar.envoy_config.clusters import CHECK, OAUTH_BODY_BYTES
 from sidecar.envoy_config.plan import EnvoyPlan
 from sidecar.envoy_config.refusal import refusal_filter
-from sidecar.envoy_config.typed import EXT_AUTHZ, HEADER_MUTATION, ROUTER, Doc, exactly, overwrite, seconds, typed
+from sidecar.envoy_config.typed import (
+    BUFFER,
+    EXT_AUTHZ,
+    HEADER_MUTATION,
+    ROUTER,
+    Doc,
+    exactly,
+    overwrite,
+    seconds,
+    typed,
+)
 
 CHECK_SECONDS = 5
 """Outermost of the nested timeouts: check 5 s > upstream 4 s > store 250 ms."""
@@ -36,7 +46,23 @@ TO_CLIENT = (
 )
 """What a denial may carry to the client, besides CORS headers. Nothing else of the check's answer leaves Envoy."""
 
-_STRIPPED_PREFIXES = ("x-dcr-", "x-envoy-", "x-user-", "x-auth-request-", "x-remote-")
+_STRIPPED_PREFIXES = (
+    "x-dcr-",
+    "x-envoy-",
+    "x-user-",
+    "x-auth-request-",
+    "x-remote-",
+    # What well-known proxies say of a user whom they have signed in, and MCP servers behind them may believe.
+    "cf-access-",
+    "tailscale-user-",
+    "x-amzn-oidc-",
+    "x-authentik-",
+    "x-goog-authenticated-user-",
+    "x-goog-iap-",
+    "x-ms-client-principal",
+    "x-pomerium-",
+    "x-webauth-",
+)
 _STRIPPED = (
     *headers.FOREIGN_IDENTITY,
     "remote-user",
@@ -64,7 +90,7 @@ def early_mutations(plan: EnvoyPlan) -> list[Doc]:
 
 
 def http_filters(plan: EnvoyPlan) -> list[Doc]:
-    return [_source(), refusal_filter(plan), _ext_authz(plan), _router()]
+    return [_source(), _buffer(), refusal_filter(plan), _ext_authz(plan), _router()]
 
 
 def _alias(name: str) -> str:
@@ -79,6 +105,12 @@ def _source() -> Doc:
     mutations = {"request_mutations": [source, {"remove": "expect"}]}
     message = "extensions.filters.http.header_mutation.v3.HeaderMutation"
     return {"name": HEADER_MUTATION, "typed_config": typed(message, mutations=mutations)}
+
+
+def _buffer() -> Doc:
+    """Off, except on the routes of the oauth listener: see `routes`. MCP bodies stream."""
+    config = typed("extensions.filters.http.buffer.v3.Buffer", max_request_bytes=OAUTH_BODY_BYTES)
+    return {"name": BUFFER, "disabled": True, "typed_config": config}
 
 
 def _ext_authz(plan: EnvoyPlan) -> Doc:

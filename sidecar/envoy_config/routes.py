@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 
 from sidecar import headers
 from sidecar.directory import Issuer, Server, canonical_authority
-from sidecar.envoy_config.clusters import OAUTH, origin_cluster
+from sidecar.envoy_config.clusters import OAUTH, OAUTH_BODY_BYTES, origin_cluster
 from sidecar.envoy_config.plan import EnvoyPlan, is_relayed
 from sidecar.envoy_config.refusal import CHALLENGE
-from sidecar.envoy_config.typed import LUA, NO_CHECK, Doc, overwrite, seconds
+from sidecar.envoy_config.typed import BUFFER, LUA, NO_CHECK, Doc, overwrite, seconds, typed
 from sidecar.oauth.challenge import bearer_challenge
 from sidecar.oauth.errors import InvalidToken
 
@@ -102,11 +102,12 @@ def _well_known(paths: Iterable[str]) -> Iterable[Doc]:
 
 
 def _oauth(match: Doc) -> Doc:
+    buffered = typed("extensions.filters.http.buffer.v3.BufferPerRoute", buffer={"max_request_bytes": OAUTH_BODY_BYTES})
     return {
         "match": match,
         "name": "oauth",
         "route": {"cluster": OAUTH, "timeout": seconds(_OAUTH_SECONDS)},
-        **_unchecked(),
+        "typed_per_filter_config": {**NO_CHECK, BUFFER: buffered},
     }
 
 

@@ -9,6 +9,7 @@ Doc = dict[str, Any]
 _PREFIX = "type.googleapis.com/"
 
 EXT_AUTHZ = "envoy.filters.http.ext_authz"
+BUFFER = "envoy.filters.http.buffer"
 HEADER_MUTATION = "envoy.filters.http.header_mutation"
 LUA = "envoy.filters.http.lua"
 ROUTER = "envoy.filters.http.router"

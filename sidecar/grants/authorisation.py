@@ -54,13 +54,13 @@ class Authorisation:
         view = await self._view(token)
         now = self.clock()
         _check_audience(view.grant, server, pool)
-        if min(view.access.expires_at, view.grant.expires_at) <= now:
-            raise InvalidToken(reason="expired")
+        _check_life(view, now)
         try:
             data_key = self.codec.unwrap(token, view.access.wrap)
             if await self._renewed(view, pool, data_key, now):
                 read_at = self.monotonic()
-                view = await self._view(token)
+                view, now = await self._view(token), self.clock()
+                _check_life(view, now)  # renewing took time
             upstream = vault.unseal(data_key, view.grant, view.upstream)
         except SealError:
             raise InvalidToken(reason="the token does not open its grant") from None
@@ -96,6 +96,11 @@ class Authorisation:
                 return False
             raise TemporarilyUnavailable(reason=f"upstream: {error}", retry_after=error.retry_after) from error
         return True
+
+
+def _check_life(view: AccessView, now: int) -> None:
+    if min(view.access.expires_at, view.grant.expires_at) <= now:
+        raise InvalidToken(reason="expired")
 
 
 def _check_audience(grant: Grant, server: Server, pool: Pool) -> None:

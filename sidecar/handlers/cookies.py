@@ -19,7 +19,7 @@ from sidecar.directory import Issuer
 MAX_OPEN = 6
 """Sign-ins at once per browser: more cookies than these only make the Cookie header grow until a proxy refuses it."""
 
-_VALUE = re.compile(r"[A-Za-z0-9_-]{43}")
+_PAIR = re.compile(r"(?:^|;)[ \t]*([^=; \t][^=;]*)=([A-Za-z0-9_-]{43})(?=;|$)")
 
 
 def form_cookie(request: web.Request, issuer: Issuer) -> str:
@@ -63,9 +63,9 @@ def _sent(request: web.Request) -> dict[str, str]:
     Not `request.cookies`, which also parts cookies at a blank and drops any Unicode blank around a name. A page on a
     sibling host can set such a cookie for the whole domain, and would so get around `__Host-`.
     """
-    pairs = [pair.lstrip(" \t").partition("=") for pair in ";".join(request.headers.getall(hdrs.COOKIE, [])).split(";")]
-    times = Counter(name for name, _, _ in pairs)
-    return {name: value for name, _, value in pairs if _VALUE.fullmatch(value) and times[name] == 1}
+    pairs = _PAIR.findall(";".join(request.headers.getall(hdrs.COOKIE, [])))
+    times = Counter(name for name, _ in pairs)
+    return {name: value for name, value in pairs if times[name] == 1}
 
 
 def _name(issuer: Issuer, what: str, suffix: str = "") -> str:

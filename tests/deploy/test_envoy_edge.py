@@ -19,6 +19,8 @@ async def test_an_allowed_request_carries_the_checks_headers_and_nothing_the_cli
         "x-forwarded-user": "mallory",
         "x-forwarded-access-token": "stolen",
         "x-auth-request-email": "mallory@example.com",
+        "x-goog-authenticated-user-email": "mallory@example.com",
+        "x-ms-client-principal": "mallory",
         "x-remote-user": "mallory",
         "x-original-url": "/admin",
         "x-rewrite-url": "/admin",

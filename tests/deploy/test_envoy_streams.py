@@ -11,6 +11,7 @@ from aiohttp import web
 
 from sidecar.directory import Directory, Issuer, Server
 from sidecar.envoy_config import Address, fragment
+from sidecar.envoy_config.clusters import OAUTH_CONNECTIONS
 from sidecar.envoy_config.typed import NO_CHECK, typed
 from tests.fakes.edge import GOOD, HOST, Backend, Edge, origin_answer, running_edge
 from tests.fakes.envoy import free_port, running_envoy
@@ -182,3 +183,31 @@ async def test_the_fragment_guards_its_hosts_inside_a_foreign_envoy():
                 async with foreign.request("GET", "/mcp", host=host, headers=headers) as answer:
                     assert (host, answer.status) == (host, status)
         assert [seen.value("x-dcr-user") for seen in edge.origin.seen] == ["alice"]
+
+
+async def test_slow_senders_hold_no_connection_to_the_oauth_listener(edge: Edge):
+    """More half-sent bodies than the oauth cluster may have connections: sign-in goes on."""
+    head = f"POST /token HTTP/1.1\r\nHost: {HOST}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    writers = []
+    try:
+        for _ in range(OAUTH_CONNECTIONS + 50):
+            _, writer = await asyncio.open_connection("127.0.0.1", edge.plan.listen.port)
+            writer.write((head + "Content-Length: 1000\r\n\r\ngrant_type=").encode())
+            writers.append(writer)
+        await asyncio.gather(*(writer.drain() for writer in writers))
+        async with asyncio.timeout(5), edge.request("GET", "/.well-known/oauth-authorization-server") as answer:
+            assert answer.status == 200
+        assert [seen.path for seen in edge.oauth.seen] == ["/.well-known/oauth-authorization-server"]
+    finally:
+        for writer in writers:
+            writer.close()
+
+
+async def test_a_sign_in_body_over_the_limit_is_413_and_an_mcp_body_is_not(edge: Edge):
+    body = b"x" * 300_000
+    async with edge.request("POST", "/token", data=body) as answer:
+        assert answer.status == 413
+        assert (await answer.json(content_type=None))["error"]
+    async with edge.request("POST", "/mcp", headers=GOOD, data=body) as answer:
+        assert answer.status == 200
+    assert len(edge.origin.seen[-1].body) == len(body)

@@ -5,6 +5,7 @@ whatever it can set must never be read as such a name here: a stranger's sign-in
 """
 
 import hashlib
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -95,3 +96,12 @@ async def test_cookies_with_odd_names_do_not_stop_an_approval(front: Front):
     assert away.status == 303
     assert len(away.cookies) == 1
     assert front.seen(UnexpectedError) == []
+
+
+@pytest.mark.parametrize("filler", [" ", "; ", ";", "a", "=a", "a ", "\t;"])
+async def test_a_long_cookie_header_costs_no_time(face: Face, filler: str):
+    """Reading it is linear: a quadratic reading of this length would take a minute."""
+    started = time.monotonic()
+    for _ in range(5):
+        await face.get("/callback?state=S&code=x", headers={"Cookie": "a" + filler * (60_000 // len(filler)) + "b"})
+    assert time.monotonic() - started < 5
