@@ -6,12 +6,12 @@ Imports point down only (import-linter keeps it so):
     app                                         composition root: builds everything, once
     settings   handlers/*   envoy_config        HTTP in: parse -> call -> render; Envoy's configuration
     signin                                      one authorization: request, approval, return
-    clients   grants/*   discovery              use cases: who may do what, in which order
+    clients   grants/*   discovery   limits     use cases: who may do what, in which order
     store/*   upstream/*   telemetry   keyfile  adapters: Redis, the IdP, log and metrics, the key file
     admission   client_ids   tokens   sealing   our own values, rules and codecs
     directory
     records
-    oauth/*   clock   events   headers          pure protocol core: no I/O
+    oauth/*   clock   events   headers   budgets   pure protocol core: no I/O
 """
 
 __version__ = "0.1.0"

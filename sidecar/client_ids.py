@@ -3,6 +3,8 @@
     dcr1-  base64url( key id 2 | AES-SIV( flags 1 | issued at 4 | random 12 | deflated redirect URIs ) )
     dcr1s- base64url( key id 2 | random 18 )       for a body that would pass 255 characters: the store keeps it, sealed
 
+A client that was changed (RFC 7592) keeps its id; the store has its new body, sealed in the same way.
+
 Issuer and pool id are associated data: an id is a client's at one issuer, under one pool, only. The client secret and
 the registration access token are derived from the id, so neither is stored anywhere. Owns no policy: what may be
 registered was decided before, and is decided again at every use.
@@ -60,24 +62,31 @@ class ClientIds:
         refresh: bool,
         now: int,
     ) -> SealedBody:
-        flags = _METHODS.index(auth_method) | _TYPES.index(application_type) << 2 | int(refresh) << 4
-        deflate = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_DEFAULT_STRATEGY, _DICTIONARY)
-        uris = deflate.compress("\n".join(redirect_uris).encode()) + deflate.flush()
-        body = bytes([flags]) + now.to_bytes(4, "big") + self.entropy(12) + uris
+        body = self._body(redirect_uris, auth_method, application_type, now, refresh=refresh)
         client_id = _SELF + _encode(self._sealer().seal(body, _aad(issuer, pool_id)))
         if len(client_id) <= MAX_LENGTH:
             return SealedBody(client_id)
         client_id = _STORED + _encode(self.keyring.active.to_bytes(2, "big") + self.entropy(18))
         return SealedBody(client_id, self._sealer().seal(body, _aad(issuer, pool_id, client_id)))
 
+    def change(self, client: Client) -> bytes:
+        """The sealed body for the store that makes this id say from now on what `client` says (RFC 7592 2.2)."""
+        body = self._body(
+            client.redirect_uris, client.auth_method, client.application_type, client.issued_at, refresh=client.refresh
+        )
+        return self._sealer().seal(body, _aad(client.issuer, client.pool_id, client.id))
+
     def needs_store(self, client_id: str) -> bool:
         """Whether this id says nothing without the body that the store keeps."""
         return client_id.startswith(_STORED)
 
     def open(self, client_id: str, *, issuer: str, pool_id: str, stored: bytes = b"") -> Client | None:
-        """The client, or None for any id that is not this issuer's and this pool's."""
+        """The client, or None for any id that is not this issuer's and this pool's.
+
+        A body that the store keeps goes before the id's own: the client was changed. One that does not open denies.
+        """
         try:
-            if self.needs_store(client_id):
+            if stored or self.needs_store(client_id):
                 body = self._sealer().open(stored, _aad(issuer, pool_id, client_id))
             elif client_id.startswith(_SELF) and len(client_id) <= MAX_LENGTH:
                 body = self._sealer().open(_decode(client_id[len(_SELF) :]), _aad(issuer, pool_id))
@@ -113,6 +122,27 @@ class ClientIds:
         except (SealError, ValueError):
             return False
         return hmac.compare_digest(expected.encode(), presented.encode(errors="surrogatepass"))
+
+    def registration_token_matches(self, client_id: str, presented: str) -> bool:
+        try:
+            expected = self.registration_token(client_id)
+        except (SealError, ValueError):
+            return False
+        return hmac.compare_digest(expected.encode(), presented.encode(errors="surrogatepass"))
+
+    def _body(
+        self,
+        redirect_uris: tuple[str, ...],
+        auth_method: AuthMethod,
+        application_type: ApplicationType,
+        now: int,
+        *,
+        refresh: bool,
+    ) -> bytes:
+        flags = _METHODS.index(auth_method) | _TYPES.index(application_type) << 2 | int(refresh) << 4
+        deflate = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_DEFAULT_STRATEGY, _DICTIONARY)
+        uris = deflate.compress("\n".join(redirect_uris).encode()) + deflate.flush()
+        return bytes([flags]) + now.to_bytes(4, "big") + self.entropy(12) + uris
 
     def _derive(self, client_id: str, purpose: str) -> str:
         encoded = client_id.removeprefix(_STORED).removeprefix(_SELF)

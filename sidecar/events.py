@@ -12,7 +12,6 @@ from typing import ClassVar, Literal
 reference: ContextVar[str] = ContextVar("reference", default="")
 """The reference id of what is being done: the request's own, or the sign-in's once it is known. The sinks read it."""
 
-
 sign_in: ContextVar[str] = ContextVar("sign_in", default="")
 """The reference of the sign-in behind the token that is being used, once it is known. The sinks read it too."""
 
@@ -27,6 +26,7 @@ EndReason = Literal[
     "origin_refused",
     "not_allowed",
     "other_user",
+    "client_deleted",
 ]
 """Why a grant ended before its time. `not_allowed`: the server's rule does not name the user any more. `other_user`:
 the IdP's answer to a refresh was about somebody else."""
@@ -56,7 +56,6 @@ class RequestServed(Event):
     status: int
     seconds: float
     error: str = ""
-    """The OAuth error code, if one was answered."""
     detail: str = ""
 
 
@@ -93,6 +92,26 @@ class ClientRegistered(Event):
     source: str = ""
     stored: bool = False
     """Whether the id is of the kind that only the store can open."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientUpdated(Event):
+    name: ClassVar[str] = "client_updated"
+    issuer: str
+    client: str
+    client_name: str
+    redirect_hosts: tuple[str, ...]
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientDeleted(Event):
+    name: ClassVar[str] = "client_deleted"
+    issuer: str
+    client: str
+    client_name: str
+    grants: int
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,3 +297,4 @@ class PushChannel(Event):
     name: ClassVar[str] = "push_channel"
     audit: ClassVar[bool] = False
     up: bool
+    detail: str = ""

@@ -70,6 +70,25 @@ def test_a_configuration_that_is_not_there_is_exit_2(run, tmp_path):
     assert "cannot be read" in err
 
 
+@pytest.mark.parametrize("command", ["serve", "envoy-config"])
+def test_a_forgotten_file_is_told(run, command):
+    code, _, err = run(command)
+    assert code == 2
+    assert "warning: no file was named: use --config or DCR_SIDECAR_CONFIG" in err
+    assert "error: servers: is required" in err
+
+
+def test_the_check_finds_the_file_as_the_other_commands_do(run, config, monkeypatch):
+    monkeypatch.setenv("DCR_SIDECAR_CONFIG", str(config))
+    assert run("config", "check")[0] == 0
+
+
+def test_an_output_that_cannot_be_written_is_told(run, config, tmp_path):
+    code, _, err = run("envoy-config", "--config", config, "--output", tmp_path / "none" / "envoy.yaml")
+    assert (code, "Errno" in err) == (2, False)
+    assert "envoy.yaml cannot be written: No such file or directory" in err
+
+
 def test_the_environment_goes_over_the_file(run, config, monkeypatch):
     monkeypatch.setenv("DCR_SIDECAR_STORE__URL", "nonsense")
     code, _, err = run("config", "check", config)

@@ -3,6 +3,7 @@
 import re
 import string
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -223,3 +224,26 @@ def test_only_the_secret_matches(presented: str):
     assert not _IDS.secret_matches(client_id, presented)
     assert not _IDS.secret_matches(client_id, secret + presented[:1] + "x")
     assert not _IDS.secret_matches(client_id, secret[:-1])
+
+
+@pytest.mark.req(71, 193)
+@pytest.mark.parametrize("uris", [pytest.param(_URIS, id="sealed"), pytest.param(_LONG, id="stored")])
+def test_a_changed_body_goes_before_the_ids_own_and_is_good_for_that_id_only(uris: tuple[str, ...]):
+    issued, other = _issue(_IDS, uris), _issue(_IDS)
+    client = _open(_IDS, issued.client_id, issued.stored)
+    assert client is not None
+    changed = replace(client, redirect_uris=("https://new.example/cb",), application_type="web", refresh=False)
+    body = _IDS.change(changed)
+    assert _open(_IDS, issued.client_id, body) == changed
+    assert _open(_IDS, other.client_id, body) is None
+    assert _open(_IDS, issued.client_id, body[:-1] + bytes([body[-1] ^ 1])) is None
+    assert _IDS.open(issued.client_id, issuer="https://else.example", pool_id=_POOL, stored=body) is None
+
+
+@pytest.mark.req(74)
+def test_a_registration_token_is_one_clients():
+    one, other = _issue(_IDS).client_id, _issue(_IDS).client_id
+    assert _IDS.registration_token_matches(one, _IDS.registration_token(one))
+    for wrong in ("", "\udcff", _IDS.registration_token(other), _IDS.registration_token(one, 2), _IDS.secret(one)):
+        assert not _IDS.registration_token_matches(one, wrong)
+    assert not _IDS.registration_token_matches("dcr1-!", "")

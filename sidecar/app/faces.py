@@ -16,6 +16,7 @@ from sidecar.handlers.ops import OpsEndpoint
 from sidecar.handlers.pages import Pages
 from sidecar.handlers.refused import RefusedEndpoint
 from sidecar.handlers.register import RegisterEndpoint
+from sidecar.handlers.registration import RegistrationEndpoint
 from sidecar.handlers.revoke import RevokeEndpoint
 from sidecar.handlers.token import TokenEndpoint
 from sidecar.handlers.wellknown import WellKnown
@@ -43,13 +44,14 @@ def oauth_app(services: Services) -> web.Application:
 
 
 def _issuer_endpoints(services: Services, pages: Pages) -> Iterable[Endpoint]:
-    settings, sources, recorder = services.settings, services.sources, services.recorder
+    settings, sources, recorder, limits = services.settings, services.sources, services.recorder, services.limits
     if settings.dcr != "off":
-        yield RegisterEndpoint(services.clients, recorder)
+        yield RegisterEndpoint(services.clients, limits, recorder)
+    yield RegistrationEndpoint(services.management, recorder)  # also for those that registered before it was off
     yield AuthorizeEndpoint(services.requests, services.approvals, pages, sources.entropy, settings.lifetimes)
     yield CallbackEndpoint(services.returns, pages)
-    yield TokenEndpoint(services.clients, services.redemption, services.rotation, sources.clock, recorder)
-    yield RevokeEndpoint(services.clients, services.revocation, recorder)
+    yield TokenEndpoint(services.clients, limits, services.redemption, services.rotation, sources.clock, recorder)
+    yield RevokeEndpoint(services.clients, limits, services.revocation, recorder)
 
 
 def check_app(services: Services) -> web.Application:

@@ -27,6 +27,8 @@ from sidecar.grants.refusal import Refusal
 from sidecar.grants.revocation import Revocation
 from sidecar.grants.rotation import Rotation
 from sidecar.grants.upstream_refresh import UpstreamRefresh
+from sidecar.limits import RateLimits
+from sidecar.management import Management
 from sidecar.oauth.metadata import Capabilities
 from sidecar.settings.model import Settings
 from sidecar.signin.approvals import Approvals
@@ -66,6 +68,8 @@ class Services:
     adapters: Adapters
     sources: Sources
     clients: Clients
+    management: Management
+    limits: RateLimits
     discovery: Discovery
     requests: Requests
     approvals: Approvals
@@ -133,6 +137,7 @@ def build(settings: Settings, adapters: Adapters, sources: Sources) -> Services:
     forgetting = _forgetting(principals, recorder)
     upstream_refresh = UpstreamRefresh(store, upstream, directory, entropy, sources.monotonic, forgetting)
     clients = Clients(ClientIds(keyring, entropy), store, directory, settings.registration, clock, recorder)
+    limits = RateLimits(store, settings.limits)
     requests = Requests(directory, clients, entropy, recorder)
     transactions = Transactions(keyring, entropy)
     forms = Forms(keyring, entropy, clock)
@@ -142,9 +147,13 @@ def build(settings: Settings, adapters: Adapters, sources: Sources) -> Services:
         adapters=adapters,
         sources=sources,
         clients=clients,
+        management=Management(clients, store, forgetting),
+        limits=limits,
         discovery=Discovery(directory, adapters.documents, Capabilities(registration=settings.dcr != "off")),
         requests=requests,
-        approvals=Approvals(requests, forms, transactions, store, upstream, lifetimes, entropy, clock, recorder),
+        approvals=Approvals(
+            requests, limits, forms, transactions, store, upstream, lifetimes, entropy, clock, recorder
+        ),
         returns=Returns(requests, transactions, store, upstream, creation, lifetimes, clock, recorder),
         redemption=Redemption(store, minting, forgetting),
         rotation=Rotation(store, minting, upstream_refresh, forgetting),

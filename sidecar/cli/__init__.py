@@ -38,7 +38,7 @@ def _version(value: bool) -> None:  # noqa: FBT001 - typer's form of a callback
         raise typer.Exit
 
 
-_VersionOption = Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")]
+_VersionOption = Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")]
 
 
 @app.callback()

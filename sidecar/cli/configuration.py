@@ -2,6 +2,8 @@
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -20,16 +22,33 @@ ConfigOption = Annotated[
 
 def load(path: Path | None) -> settings.Settings:
     """Raises SettingsError."""
-    return settings.load(path, os.environ)
+    with _no_file_is_told(path):
+        return settings.load(path, os.environ)
 
 
 def load_outline(path: Path | None) -> settings.Outline:
-    return settings.load_outline(path, os.environ)
+    with _no_file_is_told(path):
+        return settings.load_outline(path, os.environ)
+
+
+@contextmanager
+def _no_file_is_told(path: Path | None) -> Iterator[None]:
+    """The environment alone may be a configuration; when it is not, a forgotten `--config` is the likely reason."""
+    try:
+        yield
+    except settings.SettingsError:
+        if path is None:
+            warn("no file was named: use --config or DCR_SIDECAR_CONFIG")
+        raise
 
 
 @app.command("check")
-def check(file: Annotated[Path, typer.Argument(help="The YAML file.")]) -> None:
-    """Say what is wrong with a configuration, without starting anything."""
+def check(
+    file: Annotated[
+        Path, typer.Argument(envvar="DCR_SIDECAR_CONFIG", help="The YAML file; DCR_SIDECAR_… goes over it.")
+    ],
+) -> None:
+    """Say what is wrong with a configuration, secrets and key file included, without starting anything."""
     found = load(file)
     for text in found.warnings:
         warn(text)

@@ -10,7 +10,9 @@ from sidecar.cli.output import complain
 
 def demo(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Where Envoy listens on loopback.")] = 8080,
-    data: Annotated[Path | None, typer.Option(help="Where its keys and its store live.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Where its keys, store and logs live.", show_default="./demo-data")
+    ] = None,
 ) -> None:
     """Start everything on loopback: Envoy, Valkey, the sidecar, an MCP server and an IdP without DCR."""
     from sidecar.demo import run_demo

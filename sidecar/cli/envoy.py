@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from sidecar.cli.configuration import ConfigOption, load_outline
-from sidecar.cli.output import done
+from sidecar.cli.output import complain, done
 from sidecar.envoy_config import COMMENTS, bootstrap, dump_yaml, fragment, plan_from
 from sidecar.settings import Problem, SettingsError
 
@@ -41,5 +41,9 @@ def envoy_config(
     if output is None:
         typer.echo(text, nl=False)
         return
-    output.write_text(text, encoding="utf-8")
+    try:
+        output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        complain(f"{output} cannot be written: {error.strerror}")
+        raise typer.Exit(2) from None
     done(f"wrote {output}")

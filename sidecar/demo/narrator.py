@@ -65,8 +65,15 @@ def narrate(event: events.Event) -> Line | None:
 
 
 def _registered(event: events.ClientRegistered) -> Line:
-    back = ", ".join(event.redirect_hosts)
-    return Line("registered", f"{_named(event.client_name)} as {short(event.client)}, returns to {back}")
+    return Line("registered", f"{_named(event.client_name)} as {short(event.client)}, returns to {_hosts(event)}")
+
+
+def _updated(event: events.ClientUpdated) -> Line:
+    return Line("changed", f"{short(event.client)} is {_named(event.client_name)}, returns to {_hosts(event)}")
+
+
+def _deleted(event: events.ClientDeleted) -> Line:
+    return Line("deleted", f"{_named(event.client_name)}, {short(event.client)}, and {event.grants} grants with it")
 
 
 def _registration_refused(event: events.RegistrationRefused) -> Line:
@@ -160,6 +167,8 @@ def _request(event: events.RequestServed) -> Line | None:
 
 _TELLING: dict[type[events.Event], Callable[..., Line | None]] = {
     events.ClientRegistered: _registered,
+    events.ClientUpdated: _updated,
+    events.ClientDeleted: _deleted,
     events.RegistrationRefused: _registration_refused,
     events.ConsentAsked: _consent_asked,
     events.ConsentGiven: _consented,
@@ -189,6 +198,10 @@ def short(identifier: str) -> str:
 
 def _named(client_name: str) -> str:
     return f"“{client_name}”" if client_name else "a client without a name"
+
+
+def _hosts(event: events.ClientRegistered | events.ClientUpdated) -> str:
+    return ", ".join(event.redirect_hosts)
 
 
 def _scopes(scopes: tuple[str, ...]) -> str:

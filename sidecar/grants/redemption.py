@@ -9,7 +9,8 @@ from sidecar.grants.minting import Minting, check_resource
 from sidecar.oauth.errors import InvalidGrant, TemporarilyUnavailable
 from sidecar.oauth.params import CodeRequest
 from sidecar.oauth.pkce import s256
-from sidecar.records import Client
+from sidecar.oauth.redirects import matches
+from sidecar.records import Client, Grant
 from sidecar.sealing import SealError
 from sidecar.store.base import CodeProofs, Grants, GrantState, Issued
 from sidecar.tokens import Kind, Token
@@ -37,16 +38,19 @@ class Redemption:
             if (state.grant.client_id, state.grant.issuer) != (client.id, issuer.url):
                 raise InvalidGrant(reason="the code belongs to another client")
             check_resource(state.grant, request.resource)
-            answer = await self._consume(token, state, request)
+            answer = await self._consume(token, state, request, client)
             if answer is not None:
                 return answer
         raise TemporarilyUnavailable(reason="the grant kept changing", retry_after=1)
 
-    async def _consume(self, token: Token, state: GrantState, request: CodeRequest) -> TokenAnswer | None:
+    async def _consume(
+        self, token: Token, state: GrantState, request: CodeRequest, client: Client
+    ) -> TokenAnswer | None:
         grant = state.grant
         issued: Issued | None = None
         answer: TokenAnswer | None = None
         if state.code_wrap is not None:
+            _check_unchanged(grant, client)
             try:
                 data_key = self.minting.codec.unwrap(token, state.code_wrap)
             except SealError:
@@ -92,3 +96,9 @@ class Redemption:
                 )
             )
         raise InvalidGrant(reason=f"code: {outcome}")
+
+
+def _check_unchanged(grant: Grant, client: Client) -> None:
+    """What the user approved must still be so: policy or the client itself may have changed it since (RFC 7592 2.2)."""
+    if client.name != grant.client_name or not matches(client.redirect_uris, grant.redirect_uri):
+        raise InvalidGrant(reason="the client's name or redirect URIs are not those that the user approved")

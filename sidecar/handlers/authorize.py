@@ -11,7 +11,7 @@ from aiohttp import hdrs, web
 from sidecar.clock import Entropy
 from sidecar.directory import Issuer
 from sidecar.handlers import cookies
-from sidecar.handlers.middleware import ISSUER, NO_STORE, POOL, read_body
+from sidecar.handlers.middleware import ISSUER, NO_STORE, POOL, read_body, source_of
 from sidecar.handlers.pages import Pages
 from sidecar.oauth.errors import AuthorizationError, InvalidRequest, OAuthError
 from sidecar.oauth.params import form_fields
@@ -79,6 +79,7 @@ class AuthorizeEndpoint:
             decision=fields.get("decision", ""),
             cookie=cookies.form_cookie(request, issuer),
             same_origin=_same_origin(request, issuer),
+            source=source_of(request),
         )
         onward = await self.approvals.answer(issuer, request[POOL], answer)
         # 303: the IdP and the client must not get the form (RFC 9700 4.12).

@@ -115,7 +115,8 @@ async def preflight(request: web.Request) -> web.StreamResponse:
 
 
 def allows_cors(path: str) -> bool:
-    return path.startswith(_WELL_KNOWN) or path.rpartition("/")[2] in _CORS_ENDPOINTS
+    above, _, last = path.rpartition("/")
+    return path.startswith(_WELL_KNOWN) or last in _CORS_ENDPOINTS or above.endswith("/register")
 
 
 def source_of(request: web.Request) -> str:

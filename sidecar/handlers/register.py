@@ -10,11 +10,13 @@ from sidecar.handlers.middleware import (
     ISSUER,
     JSON,
     KNOWN_FAILURES,
+    POOL,
     json_response,
     protocol_error,
     read_body,
     source_of,
 )
+from sidecar.limits import RateLimits
 from sidecar.oauth.errors import InvalidClientMetadata
 from sidecar.oauth.registration import parse_json
 
@@ -22,6 +24,7 @@ from sidecar.oauth.registration import parse_json
 @dataclass(frozen=True, slots=True)
 class RegisterEndpoint:
     clients: Clients
+    limits: RateLimits
     recorder: Recorder
 
     def routes(self) -> list[web.RouteDef]:
@@ -30,6 +33,7 @@ class RegisterEndpoint:
     async def handle(self, request: web.Request) -> web.Response:
         issuer, source = request[ISSUER], source_of(request)
         try:
+            await self.limits.registration(request[POOL], source)
             # A page of any origin can send a form or text/plain without a preflight; JSON it cannot.
             body = await read_body(request, JSON, otherwise=InvalidClientMetadata)
             document = await self.clients.register(issuer, parse_json(body), source)

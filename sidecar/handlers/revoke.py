@@ -8,13 +8,15 @@ from sidecar.clients import Clients
 from sidecar.events import Recorder, RevocationRefused
 from sidecar.grants.revocation import Revocation
 from sidecar.handlers.client_form import read_client_form
-from sidecar.handlers.middleware import ISSUER, KNOWN_FAILURES, NO_STORE, POOL, protocol_error
+from sidecar.handlers.middleware import ISSUER, KNOWN_FAILURES, NO_STORE, POOL, protocol_error, source_of
+from sidecar.limits import RateLimits
 from sidecar.oauth.params import RevocationRequest, revocation_request
 
 
 @dataclass(frozen=True, slots=True)
 class RevokeEndpoint:
     clients: Clients
+    limits: RateLimits
     revocation: Revocation
     recorder: Recorder
 
@@ -27,7 +29,10 @@ class RevokeEndpoint:
         try:
             body, authorization = await read_client_form(request)
             asked = revocation_request(body, authorization)
-            client = await self.clients.authenticate(issuer, pool, asked.credentials, basic=authorization is not None)
+            async with self.limits.authentication(source_of(request), asked.credentials):
+                client = await self.clients.authenticate(
+                    issuer, pool, asked.credentials, basic=authorization is not None
+                )
             await self.revocation.revoke(asked, client, pool, issuer)
         except KNOWN_FAILURES as failure:
             error = protocol_error(failure)

@@ -11,7 +11,8 @@ from sidecar.grants.answer import TokenAnswer
 from sidecar.grants.redemption import Redemption
 from sidecar.grants.rotation import Rotation
 from sidecar.handlers.client_form import read_client_form
-from sidecar.handlers.middleware import ISSUER, KNOWN_FAILURES, POOL, json_response, protocol_error
+from sidecar.handlers.middleware import ISSUER, KNOWN_FAILURES, POOL, json_response, protocol_error, source_of
+from sidecar.limits import RateLimits
 from sidecar.oauth.errors import OAuthError
 from sidecar.oauth.params import CodeRequest, RefreshRequest, token_request
 
@@ -19,6 +20,7 @@ from sidecar.oauth.params import CodeRequest, RefreshRequest, token_request
 @dataclass(frozen=True, slots=True)
 class TokenEndpoint:
     clients: Clients
+    limits: RateLimits
     redemption: Redemption
     rotation: Rotation
     clock: Clock
@@ -40,7 +42,8 @@ class TokenEndpoint:
 
     async def _answer(self, request: web.Request, asked: CodeRequest | RefreshRequest, *, basic: bool) -> TokenAnswer:
         issuer, pool = request[ISSUER], request[POOL]
-        client = await self.clients.authenticate(issuer, pool, asked.credentials, basic=basic)
+        async with self.limits.authentication(source_of(request), asked.credentials):
+            client = await self.clients.authenticate(issuer, pool, asked.credentials, basic=basic)
         if isinstance(asked, CodeRequest):
             return await self.redemption.redeem(asked, client, issuer)
         return await self.rotation.refresh(asked, client, pool, issuer)

@@ -5,6 +5,7 @@
     messages  what pydantic found, said so that it can be mended
     urls      what may be an issuer, a resource, an origin
     resolve   models -> `Settings`; every refusal at start that needs more than one key
+    limits    how much may be asked of us
     model     `Settings`, what the rest of the program is built from
 
 Nobody else reads the environment, and nothing below the entry points sees `Settings` as a whole.

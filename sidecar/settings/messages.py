@@ -65,6 +65,8 @@ def _text(error: ErrorDetails) -> str:
         return _NOT_AVAILABLE[str(path[-1]), value]
     if kind == "extra_forbidden":
         return _unknown(path)
+    if kind == "string_type" and value is None:
+        return "is empty; give it a value"
     if kind == "literal_error":
         return f"must be {error['ctx']['expected'].replace(chr(39), '`')}"
     return _PLAIN.get(kind) or error["msg"].removeprefix("Value error, ").replace("Input should be", "must be")

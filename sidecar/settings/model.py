@@ -4,6 +4,7 @@ import ipaddress
 from dataclasses import dataclass, field
 from typing import Literal
 
+from sidecar.budgets import Budgets
 from sidecar.directory import Directory
 from sidecar.oauth.policy import RegistrationPolicy
 from sidecar.records import Lifetimes
@@ -98,6 +99,7 @@ class Settings:
     lifetimes: Lifetimes
     log: LogSettings
     envoy: EnvoySettings
+    limits: Budgets = field(default_factory=Budgets)
     admin_token: str = field(repr=False, default="")
     """Empty: the admin API is off."""
     warnings: tuple[str, ...] = ()

@@ -80,7 +80,12 @@ def _wrong(section: PoolSection, pool: Pool) -> list[tuple[str, str]]:
     if pool.provider not in quirks.PRESETS:
         found.append(("provider", f"is not known; there is: {', '.join(sorted(quirks.PRESETS))}"))
     else:
-        found += [(_KEYS.get(key, key), "is required for this provider") for key in quirks.missing(pool)]
+        form = quirks.preset(pool.provider).issuer_form
+        such = f", such as {form}" if form else ""
+        found += [
+            (_KEYS.get(key, key), f"is required for this provider{such if key == 'issuer' else ''}")
+            for key in quirks.missing(pool)
+        ]
     secret = section.client_secret is not None or section.client_secret_file
     if not secret and pool.token_auth != "none":  # noqa: S105 - the name of a method
         found.append(("client_secret_file", "is required, or `token_auth: none` for a public client"))

@@ -15,6 +15,7 @@ from sidecar.records import Lifetimes, Pool
 from sidecar.sealing import Keyring
 from sidecar.settings import urls
 from sidecar.settings.errors import Problem, SettingsError
+from sidecar.settings.limits import resolve_limits
 from sidecar.settings.model import Bind, EnvoySettings, Listeners, LogSettings, Outline, Settings, StoreSettings
 from sidecar.settings.pools import resolve_pools
 from sidecar.settings.schema import Configuration, EnvoySection, ListenersSection, RedirectsSection
@@ -63,6 +64,7 @@ def resolve(raw: Configuration, base: Path) -> Settings:
     envoy = _envoy(raw.envoy, base, problems, default_stream=raw.lifetimes.access)
     _distinct(admin_token, listeners.check_secret, pools, problems)
     registration = _registration(raw.registration.redirects, problems)
+    limits = resolve_limits(raw.limits, problems)
     if problems or keyring is None:
         raise SettingsError(problems)
     return Settings(
@@ -75,6 +77,7 @@ def resolve(raw: Configuration, base: Path) -> Settings:
         lifetimes=Lifetimes(**raw.lifetimes.model_dump()),
         log=LogSettings(raw.log.format, raw.log.level),
         envoy=envoy,
+        limits=limits,
         admin_token=admin_token,
         warnings=tuple(warnings),
     )

@@ -3,6 +3,7 @@
 Unknown keys are refused. What needs more than one key to judge is `resolve`'s, how it is said is `messages`'.
 """
 
+import ipaddress
 import re
 from typing import Annotated, Any, Literal
 
@@ -32,6 +33,20 @@ def _switch(value: object) -> object:
 def _bind(value: str) -> str:
     urls.bind(value)
     return value
+
+
+def _network(value: str) -> str:
+    try:
+        ipaddress.ip_network(value)
+    except ValueError:
+        raise ValueError("must be an address or a network such as 203.0.113.0/24, with no bit set behind it") from None
+    return value
+
+
+def _some(values: tuple[str, ...]) -> tuple[str, ...]:
+    if not values:
+        raise ValueError("must name at least one")
+    return values
 
 
 def _scope(value: str) -> str:
@@ -172,6 +187,37 @@ class LifetimesSection(Section):
     transaction: Seconds = Field(default=_LIFETIMES.transaction, ge=60, le=600)
 
 
+class BudgetSection(Section):
+    """What is left out keeps its default."""
+
+    per_hour: int | None = Field(default=None, ge=0, le=1_000_000)
+    """0: no limit."""
+    burst: int | None = Field(default=None, ge=1, le=100_000)
+    """How many at once."""
+
+
+class RangeSection(Section):
+    """Addresses that many people come from, which share a budget: a hosted client's, an office's."""
+
+    name: Name
+    cidrs: Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], AfterValidator(_some)]
+    registrations: BudgetSection = BudgetSection()
+    """For each pool, instead of what holds for single addresses and for the pool."""
+    sign_ins: BudgetSection = BudgetSection()
+
+
+class LimitsSection(Section):
+    registrations: BudgetSection = BudgetSection()
+    """From one address (IPv6: one /64)."""
+    pool_registrations: BudgetSection = BudgetSection()
+    """For one pool, from all addresses outside the ranges."""
+    sign_ins: BudgetSection = BudgetSection()
+    """Answers to the consent page from one address."""
+    failed_authentications: BudgetSection = BudgetSection()
+    """Of one client from one address."""
+    ranges: tuple[RangeSection, ...] = ()
+
+
 class ListenersSection(Section):
     oauth: Address = "127.0.0.1:9400"
     check: Address = "127.0.0.1:9401"
@@ -214,6 +260,7 @@ class Configuration(Section):
     store: StoreSection = StoreSection()
     registration: RegistrationSection = RegistrationSection()
     lifetimes: LifetimesSection = LifetimesSection()
+    limits: LimitsSection = LimitsSection()
     listeners: ListenersSection = ListenersSection()
     admin: AdminSection = AdminSection()
     log: LogSection = LogSection()

@@ -28,7 +28,9 @@ def resolve_servers(
             warnings.append(f"servers[{server.name}].pool: there is no pool {server.pool}, so every call is denied")
         if not server.pool and server.without_pool == "deny":
             warnings.append(f"servers[{server.name}]: has no pool, so every call is denied")
-    return Directory(servers, _issuers(servers, problems), MappingProxyType(dict(pools)))
+    issuers = _issuers(servers, problems)
+    warnings += [_beside_our_pages(server) for server in servers if _is_beside_our_pages(server, issuers)]
+    return Directory(servers, issuers, MappingProxyType(dict(pools)))
 
 
 def _server(section: ServerSection, problems: list[Problem]) -> Server:
@@ -98,6 +100,19 @@ def _outside(server: Server, problems: list[Problem]) -> None:
     if canonical_authority(server.origin) == server.authority:
         text = "is the public address itself, so Envoy would call itself; give the MCP server's own address"
         problems.append(Problem(f"servers[{server.name}].origin", text))
+
+
+def _is_beside_our_pages(server: Server, issuers: Sequence[Issuer]) -> bool:
+    relayed = not server.pool and server.without_pool == "relay"
+    return relayed and any(issuer.authority == server.authority for issuer in issuers)
+
+
+def _beside_our_pages(server: Server) -> str:
+    """To a browser, what it serves unchecked is of one origin with the consent page."""
+    return (
+        f"servers[{server.name}].without_pool: it is relayed on the host of our sign-in pages, so a script that it "
+        "serves could approve in a user's name; give it a host of its own unless you trust it that far"
+    )
 
 
 def _issuers(servers: Sequence[Server], problems: list[Problem]) -> tuple[Issuer, ...]:

@@ -138,7 +138,7 @@ def _http_url(value: str, *, lower_case: bool = True) -> SplitResult:
     if not value.isascii() or not value.isprintable() or " " in value or "\\" in value:
         raise ValueError("must be printable ASCII without blanks; write a host of other letters as xn--…")
     if parts.scheme not in _DEFAULT_PORT or not parts.hostname:
-        raise ValueError("must be an absolute URL such as https://mcp.example.com/mcp")
+        raise ValueError("must be an absolute URL: it begins with https:// or http:// and a host")
     if "@" in parts.netloc:
         raise ValueError("must have no user name or password in it")
     if "#" in value:

@@ -12,8 +12,16 @@ from typing import Literal
 from sidecar.clock import Clock, Entropy
 from sidecar.directory import Issuer
 from sidecar.events import ConsentAsked, ConsentDenied, ConsentGiven, Recorder, reference
+from sidecar.limits import RateLimits
 from sidecar.oauth import pkce, redirects
-from sidecar.oauth.errors import AccessDenied, AuthorizationError, OAuthError, ServerError, TemporarilyUnavailable
+from sidecar.oauth.errors import (
+    AccessDenied,
+    AuthorizationError,
+    OAuthError,
+    ServerError,
+    TemporarilyUnavailable,
+    TooManyRequests,
+)
 from sidecar.records import Lifetimes, Pool, Transaction
 from sidecar.signin.forms import FORM_SECONDS, Form, Forms, Transactions
 from sidecar.signin.problems import (
@@ -22,6 +30,7 @@ from sidecar.signin.problems import (
     FormUsed,
     MalformedRequest,
     Problem,
+    TooManySignIns,
     Unavailable,
     refused,
 )
@@ -50,6 +59,7 @@ class Answer:
     """Empty when the browser sent none."""
     same_origin: bool
     """Whether the browser says that a page of this issuer's origin sent it."""
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +74,7 @@ class Onward:
 @dataclass(frozen=True, slots=True)
 class Approvals:
     requests: Requests
+    limits: RateLimits
     forms: Forms
     transactions: Transactions
     store: store.Transactions
@@ -96,7 +107,7 @@ class Approvals:
         reference.set(form.request.reference)
         try:
             checked = await self.requests.recheck(issuer, pool, form.request)
-            await self._spend(form)
+            await self._spend(form, answer.source)
             if answer.decision == "deny":
                 return self._denied(issuer, form)
             return await self._approved(issuer, checked)
@@ -112,11 +123,15 @@ class Approvals:
             raise MalformedRequest(reason="the form says neither approve nor deny")
         return self.forms.open(issuer, pool, answer.cookie, answer.form)
 
-    async def _spend(self, form: Form) -> None:
+    async def _spend(self, form: Form, source: str) -> None:
+        """Limited before it is spent, so that the same page may be answered again later."""
         try:
+            await self.limits.sign_in(source)
             fresh = await self.store.spend_form(form.nonce, FORM_SECONDS)
         except store.StoreError as error:
             raise Unavailable(reason=f"the form could not be spent: {error}") from error
+        except TooManyRequests as error:
+            raise TooManySignIns(reason=error.reason, headers=error.headers) from error
         if not fresh:
             raise FormUsed(reason="the form was used before")
 

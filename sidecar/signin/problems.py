@@ -74,6 +74,13 @@ class FormUsed(Problem):
     advice = "If the sign-in went on in another tab, finish it there. Otherwise connect again from your app."
 
 
+class TooManySignIns(Problem):
+    code, status = "temporarily_unavailable", 429
+    title = "Too many sign-ins from your network"
+    default = "More sign-ins were started from your address in a short time than we allow. Nothing was approved."
+    advice = "Wait a minute, then reload this page."
+
+
 class MalformedReturn(Problem):
     code, status = "invalid_request", 400
     title = "The sign-in service sent an answer that we cannot read"

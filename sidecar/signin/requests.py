@@ -81,13 +81,15 @@ class Requests:
         return Checked(request, client, server, pool)
 
     async def recheck(self, issuer: Issuer, pool: Pool, request: AuthorizationRequest) -> Checked:
-        """The same request later: client, redirect URI and server must still stand (design 8).
+        """The same request later: client, its name, redirect URI and server must still stand (design 8).
 
         Raises Problem while there is no verified redirect URI, any other OAuthError once there is.
         """
         client = await self.client(issuer, pool, request.client_id)
         if not redirects.matches(client.redirect_uris, request.redirect_uri):
             raise WrongRedirect(reason="the redirect URI is not registered any more")
+        if client.name != request.client_name:
+            raise InvalidRequest("The client was changed meanwhile.", reason="the client has another name now")
         server = self.directory.server(request.server)
         if server is None or (server.issuer, server.resource) != (issuer.url, request.resource) or not server.pool:
             raise InvalidTarget(reason="the server was changed or taken away meanwhile")

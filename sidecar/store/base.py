@@ -1,4 +1,4 @@
-"""What the use cases need from a store: five Protocols named by intent, and their outcomes as types.
+"""What the use cases need from a store: a few Protocols named by intent, and their outcomes as types.
 
 There is no get-then-delete pair for anything single-use, so that race cannot be written. Reads return None for what is
 not there; `StoreError` means the store broke, and every caller lets it rise to a 503. Times are Unix seconds. A verb
@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from sidecar.records import Grant
+from sidecar.store.limits import Limits
+from sidecar.store.registry import Clients
 
 
 class StoreError(Exception):
@@ -235,32 +237,6 @@ class Transactions(Protocol):
         """Compare the binding, then consume: one caller gets it, once."""
 
 
-# Clients -------------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, slots=True)
-class Registration:
-    """What the registry adds to a self-describing id. A store-only id has its `sealed_body` nowhere else."""
-
-    client_id: str
-    pool_id: str
-    metadata: Mapping[str, object]
-    """RFC 7591 2 members as registered and echoed."""
-    created_at: int
-    last_used_at: int
-    sealed_body: bytes = field(repr=False, default=b"")
-
-
-class Clients(Protocol):
-    async def register(self, registration: Registration, seconds: int) -> None:
-        """Store an entry that is forgotten after `seconds` without use."""
-
-    async def registered(self, client_id: str) -> Registration | None: ...
-
-    async def used(self, client_id: str, at: int, seconds: int) -> None:
-        """Slide the entry's life."""
-
-
 # News ---------------------------------------------------------------------------------------------------------------
 
 
@@ -269,11 +245,12 @@ class News:
     """What was heard.
 
     `grant`: this grant, or one of its tokens, is not what it was. `up`: listening (again); what was said before was
-    missed. `down`: not listening.
+    missed. `down`: not listening, and `why`, for the log.
     """
 
     kind: Literal["grant", "up", "down"]
     grant_id: str = ""
+    why: str = field(default="", compare=False)
 
 
 class Channel(Protocol):
@@ -286,5 +263,5 @@ class Health(Protocol):
         """Raises StoreError when the store does not answer within its timeout."""
 
 
-class Store(Grants, Transactions, Clients, Channel, Health, Protocol):
+class Store(Grants, Transactions, Clients, Limits, Channel, Health, Protocol):
     """What the one adapter implements; use cases ask for the part they need."""

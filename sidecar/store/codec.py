@@ -68,6 +68,10 @@ class Keys:
         """What WAIT waits for: a write after the one that matters, on the same node."""
         return f"{self.prefix}:w:{_tag(grant_id)}"
 
+    def barrier_beside(self, key: str) -> str:
+        """The same for a key that carries no hash tag."""
+        return f"{self.prefix}:w:{{{key}}}"
+
     def news(self) -> str:
         """The channel on which scripts say that a grant changed; they derive the same name from its key."""
         return f"{self.prefix}:news"
@@ -75,10 +79,13 @@ class Keys:
     def indexes(self, grant: Grant) -> tuple[str, str, str]:
         """Where a grant is listed: by client, by user, by pool."""
         return (
-            f"{self.prefix}:i:client:{digest(grant.client_id)}",
+            self.grants_of(grant.client_id),
             f"{self.prefix}:i:user:{digest(grant.pool_id, grant.identity.subject)}",
             f"{self.prefix}:i:pool:{digest(grant.pool_id)}",
         )
+
+    def grants_of(self, client_id: str) -> str:
+        return f"{self.prefix}:i:client:{digest(client_id)}"
 
     def denials(self, grant: Grant) -> tuple[str, str, str]:
         """What may forbid a grant: its client, its user, its pool's cut-off."""
@@ -106,8 +113,13 @@ class Keys:
     def client(self, client_id: str) -> str:
         return f"{self.prefix}:c:{digest(client_id)}"
 
+    def limit(self, name: str) -> str:
+        return f"{self.prefix}:l:{digest(name)}"
+
 
 ALWAYS = "*"
+ENDING = "ending"
+"""Denies like any other text; tells that the sweep of the client's grants is not over."""
 
 
 def denies(value: bytes | None, created_at: int) -> bool:

@@ -19,10 +19,10 @@ from sidecar.store.base import (
     Issued,
     NewGrant,
     Refresh,
-    Registration,
     SealedUpstream,
 )
 from sidecar.store.codec import SCHEMA, F, access_field
+from sidecar.store.registry import Registration
 
 Fields = Mapping[str, bytes]
 Pairs = list[str | bytes | int]

@@ -7,6 +7,7 @@ from sidecar.store.codec import Keys
 from sidecar.store.embedded import embedded_server
 from sidecar.store.redis_clients import RedisClients
 from sidecar.store.redis_grants import RedisGrants
+from sidecar.store.redis_limits import RedisLimits
 from sidecar.store.redis_link import Client, Link
 from sidecar.store.redis_news import RedisNews
 from sidecar.store.redis_part import Notice, ignore
@@ -17,7 +18,7 @@ from sidecar.store.redis_urls import connect
 EMBEDDED = "embedded:"
 
 
-class RedisStore(RedisGrants, RedisUpstream, RedisTransactions, RedisClients, RedisNews):
+class RedisStore(RedisGrants, RedisUpstream, RedisTransactions, RedisClients, RedisLimits, RedisNews):
     """Satisfies `base.Store`."""
 
     __slots__ = ()

@@ -1,8 +1,15 @@
-"""The client registry in Redis: what a self-describing id cannot carry, forgotten when it is not used."""
+"""The client registry in Redis: what a self-describing id cannot carry, what was changed, and who is denied.
 
-from sidecar.store.base import Registration
+An entry that nobody uses is forgotten; one that was changed, and a denial, never are.
+"""
+
+from sidecar.store.base import StoreError
+from sidecar.store.codec import ALWAYS, ENDING
 from sidecar.store.packing import client_pairs, read_client
-from sidecar.store.redis_part import Part, milliseconds
+from sidecar.store.redis_part import UNCONFIRMED, Part, milliseconds
+from sidecar.store.registry import Denial, Registration
+
+_BATCH = 64
 
 
 class RedisClients(Part):
@@ -12,9 +19,46 @@ class RedisClients(Part):
         key = self.keys.client(registration.client_id)
         await self.link.script("client_put", key, milliseconds(seconds), *client_pairs(registration))
 
+    async def change(self, registration: Registration) -> bool:
+        # Whoever deletes writes the denial, then removes the entry; we write the entry, then read the denial. So one of
+        # the two sees the other, and no entry of a deleted client stays.
+        key = self.keys.client(registration.client_id)
+        await self.link.script("client_put", key, "", *client_pairs(registration))
+        if await self.denied(registration.client_id):
+            await self.link.command("DEL", key)
+            return False
+        await self._confirm_beside(key)
+        return True
+
     async def registered(self, client_id: str) -> Registration | None:
         stored = await self.link.command("HGETALL", self.keys.client(client_id))
         return self._readable(lambda: read_client(client_id, stored))
 
     async def used(self, client_id: str, at: int, seconds: int) -> None:
         await self.link.script("client_used", self.keys.client(client_id), at, milliseconds(seconds))
+
+    async def deny(self, client_id: str) -> None:
+        key = self.keys.denied_client(client_id)
+        await self.link.command("SET", key, ENDING, "NX")
+        await self._confirm_beside(key)
+
+    async def denied(self, client_id: str) -> Denial:
+        value = await self.link.command("GET", self.keys.denied_client(client_id))
+        if value is None:
+            return ""
+        return "ending" if value == ENDING.encode() else "ended"
+
+    async def grants_of(self, client_id: str) -> tuple[str, ...]:
+        listed = await self.link.command("ZRANGE", self.keys.grants_of(client_id), 0, _BATCH - 1)
+        return tuple(grant_id.decode() for grant_id in listed)
+
+    async def unlist(self, client_id: str, grant_ids: tuple[str, ...]) -> None:
+        await self.link.command("ZREM", self.keys.grants_of(client_id), *grant_ids)
+
+    async def forget(self, client_id: str) -> None:
+        await self.link.command("DEL", self.keys.client(client_id))
+        await self.link.command("SET", self.keys.denied_client(client_id), ALWAYS)
+
+    async def _confirm_beside(self, key: str) -> None:
+        if not await self.link.confirmed(self.keys.barrier_beside(key)):
+            raise StoreError(UNCONFIRMED)

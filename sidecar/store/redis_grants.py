@@ -16,13 +16,12 @@ from sidecar.store.base import (
 from sidecar.store.codec import access_field, denies
 from sidecar.store.packing import grant_pairs, issued_pairs, read_state, read_view, view_fields
 from sidecar.store.redis_link import together
-from sidecar.store.redis_part import Part, given, milliseconds, optional
+from sidecar.store.redis_part import UNCONFIRMED, Part, given, milliseconds, optional
 
 _MARGIN = 60
 """Seconds for which an unused code's grant stays after the code's end, so that it is told from an unknown one."""
 _WRONG_VERIFIERS = 3
 """So many wrong verifiers burn a code (design 12.2)."""
-_UNCONFIRMED = "too few replicas of the store confirmed the write"
 
 
 class RedisGrants(Part):
@@ -132,7 +131,7 @@ class RedisGrants(Part):
     async def _confirm(self, grant_id: str) -> None:
         """Also when nothing was there to end: an earlier try may have ended it, unconfirmed."""
         if not await self.link.confirmed(self.keys.barrier(grant_id)):
-            raise StoreError(_UNCONFIRMED)
+            raise StoreError(UNCONFIRMED)
 
     async def _confirm_softly(self, grant_id: str, verb: str) -> None:
         """The change stands and cannot be taken back; an error would only lose the caller's tokens."""

@@ -29,8 +29,8 @@ class RedisNews(Part):
                     yield News("up")
                     async for grant_id in _heard(channel):
                         yield News("grant", grant_id)
-            except StoreError:
-                yield News("down")
+            except StoreError as error:
+                yield News("down", why=str(error))
             await asyncio.sleep(_RETRY_SECONDS)
 
 
@@ -49,4 +49,4 @@ async def _heard(channel: PubSub) -> AsyncIterator[str]:
             raise StoreError("the store's news channel is silent")
         asked = message is None
         if message is not None and message["type"] == "message":
-            yield message["data"].decode()
+            yield message["data"].decode(errors="replace")

@@ -35,6 +35,9 @@ class Part:
             return None
 
 
+UNCONFIRMED = "too few replicas of the store confirmed the write"
+
+
 def milliseconds(seconds: float) -> int:
     return round(seconds * 1000)
 

@@ -126,4 +126,4 @@ def _plain(value: object) -> object:
         )
     if isinstance(value, tuple | list):
         return [_plain(item) for item in value]
-    return value
+    return round(value, 6) if isinstance(value, float) else value  # microseconds

@@ -61,7 +61,7 @@ class Metrics:
         self.requests = counter("requests", "HTTP requests answered.", "listener", "route", "method", "status")
         self.errors = counter("request_errors", "OAuth errors answered.", "listener", "route", "error")
         self.request_seconds = histogram("request_seconds", "Time to answer.", _SLOW, "listener", "route")
-        self.registrations = counter("registrations", "Registrations, by outcome.", "outcome", "kind")
+        self.registrations = counter("registrations", "Registrations and their changes, by outcome.", "outcome", "kind")
         self.consents = counter("consents", "Consent pages and answers.", "outcome")
         self.refusals = counter("authorizations_refused", "Sign-ins that did not go on.", "step", "error")
         self.sign_ins = counter("sign_ins", "Grants made.", "server", "pool")
@@ -87,6 +87,8 @@ class Metrics:
                 "registered", "stored" if e.stored else "sealed"
             ).inc(),
             events.RegistrationRefused: lambda e: self.registrations.labels(_error(e.error), "").inc(),
+            events.ClientUpdated: lambda _: self.registrations.labels("updated", "").inc(),
+            events.ClientDeleted: lambda _: self.registrations.labels("deleted", "").inc(),
             events.ConsentAsked: lambda _: self.consents.labels("asked").inc(),
             events.ConsentGiven: lambda _: self.consents.labels("given").inc(),
             events.ConsentDenied: lambda _: self.consents.labels("denied").inc(),

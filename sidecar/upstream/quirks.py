@@ -5,7 +5,7 @@ A member exists only when the code honours it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Literal
 from urllib.parse import urlsplit
@@ -30,6 +30,8 @@ class Quirks:
 
     issuer: str = ""
     """The issuer, where every customer has the same one."""
+    issuer_form: str = ""
+    """What an issuer looks like, where every customer has another one."""
     discovery: Discovery = "oidc"
     """Which well-known location is asked first; the other one is asked when the first answers 404."""
     authorization_endpoint: str = ""
@@ -96,6 +98,7 @@ _GITHUB = Quirks(
 )
 
 _OKTA = Quirks(
+    issuer_form="https://<org>.okta.com",
     # A web app's refresh token is persistent by default; where rotation is on, the old one lives on for 30 s.
     single_use_refresh="no",
     revocation_scope="token",
@@ -122,6 +125,7 @@ PRESETS: Mapping[str, Quirks] = MappingProxyType(
         "github": _GITHUB,
         "github-app": _GITHUB,
         "entra": Quirks(
+            issuer_form="https://login.microsoftonline.com/<tenant id>/v2.0",
             scopes=("openid", "profile", "email", "offline_access"),
             scope_prefix="api://{client_id}/",  # a bare scope would silently mean Microsoft Graph
             scope_on_token=True,
@@ -134,11 +138,13 @@ PRESETS: Mapping[str, Quirks] = MappingProxyType(
             tenant_emails=True,
             issuer_check="tenant_template",
         ),
-        "auth0": Quirks(revocation_scope="grant"),
+        "auth0": Quirks(issuer_form="https://<tenant>.auth0.com/", revocation_scope="grant"),
         "okta": _OKTA,
-        "okta-custom": _OKTA,
+        "okta-custom": replace(_OKTA, issuer_form="https://<org>.okta.com/oauth2/<server id>"),
         # Single use only with "Revoke Refresh Token", which is off by default; reuse then ends that session alone.
-        "keycloak": Quirks(single_use_refresh="no", revocation_scope="grant"),
+        "keycloak": Quirks(
+            issuer_form="https://<host>/realms/<realm>", single_use_refresh="no", revocation_scope="grant"
+        ),
     }
 )
 

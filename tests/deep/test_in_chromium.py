@@ -3,46 +3,21 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from dataclasses import replace
-from typing import Any
 
 import pytest
-from aiohttp import web
-from aiohttp.test_utils import TestServer, unused_port
 
-from tests.endpoints.front import NOTES, Front, query, running_front
-from tests.fakes.chromium import Tab, running_chromium
+from tests.deep.browsing import APPROVE, DENY, asked, on_loopback, site
+from tests.fakes.chromium import running_chromium
 from tests.fakes.idp import Fault
 
-APPROVE, DENY = "button[value=approve]", "button[value=deny]"
 CURSOR = "cursor://anysphere.cursor-mcp/oauth/callback"
 
 
 @pytest.fixture
 async def loopback() -> AsyncIterator[str]:
     """A program on this computer that waits for an answer."""
-
-    async def hello(_request: web.Request) -> web.Response:
-        return web.Response(text="thanks")
-
-    app = web.Application()
-    app.router.add_get("/{path:.*}", hello)
-    async with TestServer(app) as server:
-        yield f"http://localhost:{server.port}/cb"
-
-
-@asynccontextmanager
-async def on_loopback() -> AsyncIterator[tuple[Front, str]]:
-    port = unused_port()
-    iss = f"http://127.0.0.1:{port}"
-    async with running_front(replace(NOTES, issuer=iss, resource=f"{iss}/mcp"), issuers=(iss,), port=port) as front:
-        yield front, iss
-
-
-async def asked(front: Front, iss: str, tab: Tab, redirect: str, **members: Any) -> None:
-    client = await front.register(redirect, issuer=iss, **members)
-    await tab.open(f"{iss}/authorize?{query(client, redirect_uri=redirect, resource=f'{iss}/mcp')}")
+    async with site() as port:
+        yield f"http://localhost:{port}/cb"
 
 
 @pytest.mark.req(106, 124)

@@ -9,6 +9,7 @@ async with running_front() as front:
 """
 
 import re
+import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -249,6 +250,7 @@ async def running_front(
     issuers: tuple[str, ...] = (ISS,),
     port: int | None = None,
     lifetimes: Lifetimes | None = None,
+    tls: ssl.SSLContext | None = None,
     **pool: Any,
 ) -> AsyncIterator[Front]:
     """`pool` overrides members of the pool, which signs in at the fake IdP."""
@@ -266,7 +268,7 @@ async def running_front(
             sources = Sources(clock, lambda: float(clock.now), SeededEntropy())
             services = build(_settings(directory, lifetimes or Lifetimes()), adapters, sources)
             server = TestServer(oauth_app(services), port=port)
-            await server.start_server(max_line_size=65536, max_field_size=65536)
+            await server.start_server(ssl=tls, max_line_size=65536, max_field_size=65536)
             try:
                 base = str(server.make_url("")).rstrip("/")
                 yield Front(services, idp, clock, store, session, base, events)

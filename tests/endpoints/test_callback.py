@@ -325,6 +325,24 @@ async def test_a_redirect_uri_that_is_not_registered_any_more_gets_nothing(front
     assert exchanges(front) == 0
 
 
+@pytest.mark.req(72)
+async def test_a_client_that_has_another_name_meanwhile_is_told_to_ask_again(front: Front):
+    """RFC 7592 2.2: the user approved somebody else."""
+    client = await front.register(WEB)
+    tab = front.browser()
+    page, back = await tab.ask(client), await tab.leave_for_idp(client)
+    body = {"client_id": client, "redirect_uris": [WEB], "client_name": "Another"}
+    token = front.services.clients.ids.registration_token(client)
+    address = f"{front.base}/register/{client}"
+    headers = {"Host": "mcp.example.com", "Authorization": f"Bearer {token}"}
+    async with front.session.put(address, json=body, headers=headers) as response:
+        assert response.status == 200
+    told(await tab.come_back(back), "invalid_request")
+    told(await tab.answer(page.form), "invalid_request")
+    assert exchanges(front) == 0
+    assert "Another" in (await tab.ask(client)).visible
+
+
 async def test_a_server_that_was_taken_away_meanwhile_is_told_to_the_client(front: Front):
     client = await front.register(WEB)
     tab = front.browser()

@@ -38,6 +38,8 @@ class Tab:
         self._loaded: set[str] = set()
         self.visited: list[str] = []
         """Every document that was asked for, redirects included."""
+        self.status = 0
+        """Of the last document that came."""
         self.complaints: list[str] = []
         """What the console said: blocked by policy, and the like."""
 
@@ -48,6 +50,8 @@ class Tab:
                 self._waiting.pop(said["id"]).set_result(said)
             elif said["method"] == "Network.requestWillBeSent" and said["params"].get("type") == "Document":
                 self.visited.append(said["params"]["request"]["url"])
+            elif said["method"] == "Network.responseReceived" and said["params"]["type"] == "Document":
+                self.status = said["params"]["response"]["status"]
             elif said["method"] == "Page.lifecycleEvent" and said["params"]["name"] == "load":
                 self._loaded.add(said["params"]["loaderId"])
             elif said["method"] == "Log.entryAdded":
@@ -61,7 +65,7 @@ class Tab:
 
     async def evaluate(self, expression: str) -> Any:
         answer = await self.tell("Runtime.evaluate", expression=expression, returnByValue=True)
-        return answer["result"].get("value")
+        return answer.get("result", {}).get("value")
 
     async def open(self, url: str) -> None:
         self.visited.clear()
@@ -69,6 +73,12 @@ class Tab:
         answer = await self.tell("Page.navigate", url=url)
         assert "errorText" not in answer, answer
         await self.settled(lambda: answer["loaderId"] in self._loaded)
+
+    async def back(self) -> None:
+        """The back button."""
+        history = await self.tell("Page.getNavigationHistory")
+        entry = history["entries"][history["currentIndex"] - 1]
+        await self.tell("Page.navigateToHistoryEntry", entryId=entry["id"])
 
     async def click(self, selector: str, *, times: int = 1) -> None:
         middle = f"(r => [r.x + r.width / 2, r.y + r.height / 2])(document.querySelector('{selector}')"
@@ -86,6 +96,12 @@ class Tab:
                     "Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=code, **more
                 )
 
+    async def until(self, expression: str) -> None:
+        """Waits for the page, or the one that replaces it, to say so."""
+        async with asyncio.timeout(_SECONDS):
+            while await self.evaluate(expression) is not True:  # noqa: ASYNC110 - another process's state
+                await asyncio.sleep(0.02)
+
     async def settled(self, condition: Callable[[], bool]) -> None:
         async with asyncio.timeout(_SECONDS):
             while not condition():  # noqa: ASYNC110 - another process's state
@@ -93,36 +109,45 @@ class Tab:
 
 
 @asynccontextmanager
-async def running_chromium() -> AsyncIterator[Tab]:
+async def running_chromium(*switches: str) -> AsyncIterator[Tab]:
+    async with running_tabs(1, *switches) as [tab]:
+        yield tab
+
+
+@asynccontextmanager
+async def running_tabs(count: int, *switches: str) -> AsyncIterator[list[Tab]]:
+    """Tabs of one browser: they share its cookies."""
     if CHROMIUM is None:
         pytest.fail(MISSING, pytrace=False)
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as profile:
         null = asyncio.subprocess.DEVNULL
         process = await asyncio.create_subprocess_exec(
-            CHROMIUM, *_QUIET, f"--user-data-dir={profile}", "about:blank", stdout=null, stderr=null
+            CHROMIUM, *_QUIET, *switches, f"--user-data-dir={profile}", stdout=null, stderr=null
         )
         try:
             async with aiohttp.ClientSession() as session, asyncio.TaskGroup() as tasks:
-                tab = await _attached(session, Path(profile) / "DevToolsActivePort")
-                listening = tasks.create_task(tab.listen())
-                for domain in ("Page", "Network", "Log", "Runtime"):
-                    await tab.tell(f"{domain}.enable")
-                await tab.tell("Page.setLifecycleEventsEnabled", enabled=True)
-                await tab.tell("Emulation.setFocusEmulationEnabled", enabled=True)
-                yield tab
-                listening.cancel()
+                tabs = [await _opened(session, Path(profile) / "DevToolsActivePort") for _ in range(count)]
+                listening = [tasks.create_task(tab.listen()) for tab in tabs]
+                for tab in tabs:
+                    for domain in ("Page", "Network", "Log", "Runtime"):
+                        await tab.tell(f"{domain}.enable")
+                    await tab.tell("Page.setLifecycleEventsEnabled", enabled=True)
+                    await tab.tell("Emulation.setFocusEmulationEnabled", enabled=True)
+                yield tabs
+                for task in listening:
+                    task.cancel()
         finally:
             process.terminate()
             await process.wait()
 
 
-async def _attached(session: aiohttp.ClientSession, told: Path) -> Tab:
+async def _opened(session: aiohttp.ClientSession, told: Path) -> Tab:
     async with asyncio.timeout(_SECONDS):
         while not _text(told):  # noqa: ASYNC110 - a file that another process writes
             await asyncio.sleep(0.05)
     port = _text(told).split()[0]
-    async with session.get(f"http://127.0.0.1:{port}/json") as response:
-        page = next(target for target in await response.json() if target["type"] == "page")
+    async with session.put(f"http://127.0.0.1:{port}/json/new?about:blank") as response:
+        page = await response.json()
     return Tab(await session.ws_connect(page["webSocketDebuggerUrl"], max_msg_size=0))
 
 

@@ -44,6 +44,7 @@ async def main(url):
             returned.set_result(dict(parse_qsl(urlsplit(target).query)))
 
     async def show(link):
+        print("Sign in here, if no browser opens:", link, file=sys.stderr)
         webbrowser.open(link)
 
     async def wait_for_the_user():
@@ -62,4 +63,6 @@ async def main(url):
         print("whoami:", (await mcp.call_tool("whoami", {})).content[0].text)
 
 
+if len(sys.argv) != 2 or not sys.argv[1].startswith("http"):
+    sys.exit(__doc__)
 asyncio.run(main(sys.argv[1]))

@@ -32,6 +32,12 @@ SIGNED_IN = events.SignedIn(**WHO, pool="demo", user="alice", email="alice@examp
             "“Inspector” as dcr1-abcdefgh…, returns to localhost",
             id="registered",
         ),
+        pytest.param(
+            events.ClientDeleted(issuer=ISSUER, client="dcr1-abcdefghijkl", client_name="Inspector", grants=2),
+            "deleted",
+            "“Inspector”, dcr1-abcdefgh…, and 2 grants with it",
+            id="deleted",
+        ),
         pytest.param(events.ConsentAsked(**WHO, pool="demo"), "asked consent", "may “Inspector” use demo?", id="asked"),
         pytest.param(
             events.ConsentGiven(**WHO, pool="demo", scopes=("a",)), "consented", "use demo (a)", id="consented"

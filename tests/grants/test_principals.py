@@ -1,14 +1,18 @@
 """The memory of principals: never older than two seconds, never past an end, never filled with what is over."""
 
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sidecar.events import Event, PushChannel
+from sidecar.grants.news import hear
 from sidecar.grants.principal import Principal
 from sidecar.grants.principals import STALENESS_SECONDS, Key, Principals
 from sidecar.records import Grant, Identity
+from sidecar.store.base import News
 from tests.grants.world import SERVER
 
 GRANT = Grant(
@@ -83,6 +87,16 @@ def test_an_end_is_heard_and_a_fill_that_races_it_is_refused(ticks: Ticks) -> No
     ticks.now += 0.1
     memory.put(key("a"), principal(), read_at=ticks.now, remaining=3600)
     assert memory.get(key("a")) is not None
+
+
+async def test_an_outage_of_the_channel_is_told_once(ticks: Ticks) -> None:
+    async def channel() -> AsyncIterator[News]:
+        for item in (News("down", why="gone"), News("down", why="gone"), News("up"), News("up"), News("down")):
+            yield item
+
+    told: list[Event] = []
+    await hear(channel(), Principals(ticks), told.append)
+    assert told == [PushChannel(up=False, detail="gone"), PushChannel(up=True), PushChannel(up=False)]
 
 
 def test_a_channel_that_was_down_forgets_everything_and_refuses_older_reads(ticks: Ticks) -> None:

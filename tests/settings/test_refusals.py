@@ -264,3 +264,26 @@ def test_errors_are_exceptions_that_say_all_of_it(world):
     world.tree["replicas"] = 0
     with pytest.raises(settings.SettingsError, match="replicas: must be greater than or equal to 1"):
         world.load()
+
+
+@pytest.mark.parametrize(
+    ("limits", "message"),
+    [
+        pytest.param(
+            {"registrations": {"per_hour": -1}}, "limits.registrations.per_hour: must be greater", id="negative"
+        ),
+        pytest.param({"sign_ins": {"burst": 0}}, "limits.sign_ins.burst: must be greater", id="no-burst"),
+        pytest.param({"sign_in": {}}, "limits.sign_in: is not a key; did you mean `sign_ins`?", id="typo"),
+        pytest.param({"ranges": [{"name": "a", "cidrs": ["10.0.0.1/8"]}]}, "no bit set behind it", id="host-bits"),
+        pytest.param({"ranges": [{"name": "a", "cidrs": ["a.example"]}]}, "must be an address or a network", id="name"),
+        pytest.param(
+            {"ranges": [{"name": "a", "cidrs": []}]}, "limits.ranges[a].cidrs: must name at least one", id="empty"
+        ),
+        pytest.param(
+            {"ranges": [{"name": "a", "cidrs": ["10.0.0.0/8"]}] * 2}, "limits.ranges[a].name: is used twice", id="twice"
+        ),
+    ],
+)
+def test_limits_that_cannot_mean_what_they_say(world, limits, message):
+    (text,) = _refused(world, "limits", limits)
+    assert message in text

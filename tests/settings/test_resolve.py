@@ -3,6 +3,7 @@
 import pytest
 
 from sidecar import keyfile, settings
+from sidecar.budgets import Budget, Budgets, Range
 from sidecar.directory import AllowRule, Inject
 from sidecar.oauth.policy import KNOWN_REDIRECTS, KNOWN_SCHEMES
 from sidecar.records import Lifetimes
@@ -70,6 +71,16 @@ def test_a_server_without_a_pool_has_no_issuer_of_ours(world):
     assert found.directory.issuers == ()
     assert found.warnings == ("servers[notes]: has no pool, so every call is denied",)
     world.server["without_pool"] = "relay"
+    assert world.load().warnings == ()
+
+
+def test_a_server_that_is_relayed_beside_our_pages_is_told(world):
+    """Its pages are of the same origin as the consent page, so a script in them could answer it."""
+    beside = {"name": "open", "resource": "https://mcp.example.com/open", "origin": "http://127.0.0.1:3001"}
+    world.tree["servers"].append(beside | {"without_pool": "relay"})
+    (text,) = world.load().warnings
+    assert text.startswith("servers[open].without_pool: ")
+    world.tree["servers"][1]["resource"] = "https://open.example.com/open"
     assert world.load().warnings == ()
 
 
@@ -176,6 +187,21 @@ def test_redirects_can_be_narrowed_to_known_clients(world):
     policy = world.load().registration
     assert policy.redirect_hosts == KNOWN_REDIRECTS
     assert policy.schemes == frozenset()
+
+
+@pytest.mark.req(62)
+def test_limits_keep_the_default_of_what_is_left_out(world):
+    assert world.load().limits == Budgets()
+    hosted = {"name": "hosted", "cidrs": ["203.0.113.0/24", "2001:db8::1"], "registrations": {"per_hour": 0}}
+    world.tree["limits"] = {"registrations": {"per_hour": "10"}, "sign_ins": {"burst": 5}, "ranges": [hosted]}
+    found = world.load().limits
+    assert found.registrations == Budget(10, Budgets().registrations.burst)
+    assert found.sign_ins == Budget(Budgets().sign_ins.per_hour, 5)
+    assert (found.pool_registrations, found.failed_authentications) == (Budget(3000, 1000), Budget(60, 20))
+    (named,) = found.ranges
+    assert named == Range("hosted", named.networks, Budget(0, 2000), Budget(30_000, 3000))
+    assert named.registrations.unlimited
+    assert [str(network) for network in named.networks] == ["203.0.113.0/24", "2001:db8::1/128"]
 
 
 def test_keys_that_everybody_may_read_are_warned_of(world):

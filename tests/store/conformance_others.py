@@ -1,8 +1,9 @@
-"""What every store does with forms, transactions and the client registry."""
+"""What every store does with forms, transactions, the client registry and limits."""
 
 import pytest
 
-from sidecar.store.base import Registration, StoreError, Taken
+from sidecar.store.base import StoreError, Taken
+from sidecar.store.registry import Registration
 from tests.store.build import BYTES, created, redeemed
 
 REGISTRATION = Registration(
@@ -110,9 +111,81 @@ async def test_no_key_is_made_of_what_a_caller_sent_and_every_key_ends(store, al
     await store.register(REGISTRATION, 3600)
     await store.start("handle{*}", "binding", b"sealed", 600)
     await store.spend_form("nonce\n", 60)
+    await store.admit("192.0.2.1 handle\n", per_hour=1, burst=1)
     keys = await all_keys()
-    assert len(keys) >= 9
+    assert len(keys) >= 10
     assert all(len(key) < 120 and key.isascii() and b"\n" not in key and b"*" not in key for key in keys)
-    for word in (b"client{", b"handle", b"nonce", b"pool:1", b"user|1", REGISTRATION.client_id.encode()):
+    for word in (b"client{", b"handle", b"nonce", b"192.0.2.1", b"pool:1", b"user|1", REGISTRATION.client_id.encode()):
         assert not [key for key in keys if word in key]
     assert [key for key in keys if await store.link.command("PTTL", key) <= 0] == []
+
+
+# Limits --------------------------------------------------------------------------------------------------------------
+
+AT = 1_800_000_000.5
+
+
+@pytest.mark.req(62)
+async def test_a_budget_is_its_burst_at_once_and_then_one_by_one(store):
+    async def admit(after):
+        return await store.admit("a", per_hour=60, burst=3, now=AT + after)
+
+    assert [await admit(0) for _ in range(5)] == [0.0, 0.0, 0.0, 60.0, 60.0]
+    assert [await admit(59), await admit(60), await admit(60)] == [1.0, 0.0, 60.0]
+    assert [await admit(180) for _ in range(3)] == [0.0, 0.0, 60.0]
+    assert [await admit(1000) for _ in range(4)] == [0.0, 0.0, 0.0, 60.0]
+
+
+@pytest.mark.parametrize(
+    ("per_hour", "burst"),
+    [
+        pytest.param(1, 1, id="one"),
+        pytest.param(7, 100, id="not-whole"),
+        pytest.param(999, 500, id="fast"),  # not faster: keys end by the machine's time, whatever `now` is
+    ],
+)
+async def test_a_burst_is_exactly_that_whatever_the_rate(store, per_hour, burst):
+    waits = [await store.admit("a", per_hour=per_hour, burst=burst, now=AT) for _ in range(burst + 1)]
+    assert waits[:-1] == [0.0] * burst
+    assert waits[-1] == pytest.approx(3600 / per_hour, abs=0.002)
+
+
+async def test_a_wait_is_not_too_short(store):
+    assert await store.admit("a", per_hour=7, burst=1, now=AT) == 0.0
+    wait = await store.admit("a", per_hour=7, burst=1, now=AT)
+    assert await store.admit("a", per_hour=7, burst=1, now=AT + wait - 0.01) > 0
+    assert await store.admit("a", per_hour=7, burst=1, now=AT + wait) == 0.0
+
+
+async def test_budgets_of_other_names_are_others(store):
+    assert [await store.admit(name, per_hour=1, burst=1) for name in ("a", "b", "a{*}\n", "")] == [0.0] * 4
+    assert 3590 < await store.admit("a", per_hour=1, burst=1) <= 3600
+
+
+@pytest.mark.req(135)
+async def test_asking_spends_nothing_and_tells_what_spending_would(store, all_keys):
+    async def admit(*, spend):
+        return await store.admit("a", per_hour=60, burst=2, spend=spend, now=AT)
+
+    assert [await admit(spend=False) for _ in range(3)] == [0.0] * 3
+    assert await all_keys() == []
+    assert [await admit(spend=True) for _ in range(2)] == [0.0] * 2
+    assert [await admit(spend=False), await admit(spend=True)] == [60.0, 60.0]
+
+
+async def test_an_idle_limit_leaves_no_key_and_a_refusal_makes_none_longer(store):
+    for _ in range(5):
+        await store.admit("a", per_hour=60, burst=2)
+    assert 118_000 < await store.link.command("PTTL", store.keys.limit("a")) <= 120_000
+
+
+async def test_a_clock_that_was_set_back_and_a_smaller_budget_keep_nobody_out_for_longer(store):
+    await store.admit("a", per_hour=60, burst=1, now=AT + 10_000_000)
+    assert await store.admit("a", per_hour=60, burst=1, now=AT) == 60.0
+    assert [await store.admit("b", per_hour=1, burst=5, now=AT) for _ in range(5)] == [0.0] * 5
+    assert await store.admit("b", per_hour=60, burst=2, now=AT) == 60.0
+
+
+async def test_a_limit_that_cannot_be_read_is_a_whole_budget(store):
+    await store.link.command("SET", store.keys.limit("a"), "?")
+    assert await store.admit("a", per_hour=60, burst=1, now=AT) == 0.0

@@ -75,6 +75,13 @@ async def test_of_fifty_takers_one_gets_the_transaction(replicas):
     assert Counter(spent) == {True: 1, False: 49}
 
 
+@pytest.mark.req(62, 196)
+async def test_of_fifty_at_once_a_budget_admits_its_burst(replicas):
+    waits = await asyncio.gather(*(store.admit("a", per_hour=1, burst=7) for store in fifty(replicas)))
+    assert waits.count(0.0) == 7
+    assert all(3590 < wait <= 3600 for wait in waits if wait)
+
+
 async def test_rotation_and_upstream_refresh_never_lose_each_other(replicas):
     """Twenty rotations while twenty refreshes are saved: each is there in the end."""
     state = await redeemed(replicas[0])
@@ -134,6 +141,8 @@ async def test_out_of_memory_is_a_store_error_and_leaves_nothing_half_done(store
             await redeem(store, state)
         with pytest.raises(StoreError, match="out of memory"):
             await store.start("handle", "binding", BYTES, 60)
+        with pytest.raises(StoreError, match="out of memory"):
+            await store.admit("a", per_hour=1, burst=1)
         assert await store.read(state.grant.id) == state
     finally:
         await client.config_set("maxmemory", "0")

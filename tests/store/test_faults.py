@@ -37,6 +37,7 @@ CALLS = [
     pytest.param(lambda store: store.take("handle", "binding"), id="take"),
     pytest.param(lambda store: store.spend_form("nonce", 60), id="spend"),
     pytest.param(lambda store: store.registered("dcr1-x"), id="registered"),
+    pytest.param(lambda store: store.admit("x", per_hour=1, burst=1), id="admit"),
     pytest.param(lambda store: store.lease_upstream("a" * 32, 1, "o", 5), id="lease"),
 ]
 SHAPES = ["redis://127.0.0.1:{port}/0", "redis+sentinel://127.0.0.1:{port}/main", "redis+cluster://127.0.0.1:{port}"]

@@ -48,6 +48,16 @@ async def test_what_changes_nothing_for_live_tokens_is_not_said(server):
         assert await heard(news, 1) == [News("grant", state.grant.id)]
 
 
+async def test_what_is_no_grant_id_does_not_end_the_listening(server):
+    url = f"redis://127.0.0.1:{server.port}"
+    async with patient_store(url) as one, patient_store(url) as two, aclosing(two.news()) as news:
+        await heard(news, 1)
+        await one.link.command("PUBLISH", one.keys.news(), b"\xff")
+        state = await redeemed(one)
+        await one.revoke(state.grant.id)
+        assert (await heard(news, 2))[1] == News("grant", state.grant.id)
+
+
 async def test_a_connection_that_was_cut_is_opened_again_and_says_so(server):
     url = f"redis://127.0.0.1:{server.port}"
     async with patient_store(url) as one, patient_store(url) as two, aclosing(two.news()) as news:
