@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 
 from sidecar.clients import METHOD, Clients, Known, self_described
 from sidecar.directory import Issuer
-from sidecar.events import ClientDeleted, ClientUpdated, GrantEnded, Recorder
+from sidecar.events import ClientDeleted, ClientUpdated, Recorder
+from sidecar.grants import telling
 from sidecar.oauth.errors import InvalidClientMetadata, InvalidToken
 from sidecar.oauth.redirects import host_of
 from sidecar.oauth.registration import VerifiedMetadata, verify
@@ -100,16 +101,7 @@ class Management:
         state = await self.grants.read(grant_id)
         ended = await self.grants.revoke(grant_id)
         if ended and state is not None:
-            grant = state.grant
-            self.recorder(
-                GrantEnded(
-                    grant=grant.id,
-                    reason="client_deleted",
-                    client=grant.client_id,
-                    user=grant.identity.subject,
-                    server=grant.server,
-                )
-            )
+            self.recorder(telling.ended(state.grant, "client_deleted"))
         return ended
 
     async def _authorised(self, issuer: Issuer, pool: Pool, client_id: str, token: str) -> Known:

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from sidecar.directory import Issuer
-from sidecar.events import EndReason, GrantEnded, Recorder, TokenIssued, sign_in
+from sidecar.events import EndReason, Recorder, sign_in
+from sidecar.grants import telling
 from sidecar.grants.answer import TokenAnswer
 from sidecar.grants.minting import Minting, check_resource
 from sidecar.oauth.errors import InvalidGrant, TemporarilyUnavailable
@@ -70,31 +71,12 @@ class Redemption:
             double_submit=self.minting.lifetimes.double_submit,
         )
         if outcome == "fresh" and answer is not None:
-            self.recorder(
-                TokenIssued(
-                    issuer=grant.issuer,
-                    client=grant.client_id,
-                    client_name=grant.client_name,
-                    server=grant.server,
-                    user=grant.identity.subject,
-                    grant=grant.id,
-                    flow="authorization_code",
-                    scopes=answer.scopes,
-                )
-            )
+            self.recorder(telling.issued(grant, "authorization_code", answer))
             return answer
         if outcome == "conflict":
             return None
         if outcome in _REASONS:
-            self.recorder(
-                GrantEnded(
-                    grant=grant.id,
-                    reason=_REASONS[outcome],
-                    client=grant.client_id,
-                    user=grant.identity.subject,
-                    server=grant.server,
-                )
-            )
+            self.recorder(telling.ended(grant, _REASONS[outcome]))
         raise InvalidGrant(reason=f"code: {outcome}")
 
 

@@ -6,7 +6,8 @@ signs in again at the latest after the second refusal, and nothing loops.
 
 from dataclasses import dataclass
 
-from sidecar.events import GrantEnded, OriginRefused, Recorder, sign_in
+from sidecar.events import OriginRefused, Recorder, sign_in
+from sidecar.grants import telling
 from sidecar.grants.principals import Principals
 from sidecar.store.base import Grants
 
@@ -29,4 +30,4 @@ class Refusal:
         said = {"grant": grant_id, "client": grant.client_id, "user": grant.identity.subject, "server": grant.server}
         self.recorder(OriginRefused(outcome=outcome, **said))
         if outcome == "ended":
-            self.recorder(GrantEnded(reason="origin_refused", **said))
+            self.recorder(telling.ended(grant, "origin_refused"))

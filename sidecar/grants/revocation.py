@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from sidecar.directory import Issuer
-from sidecar.events import AccessTokenRevoked, GrantEnded, Recorder, sign_in
-from sidecar.grants import vault
+from sidecar.events import AccessTokenRevoked, Recorder, sign_in
+from sidecar.grants import telling, vault
 from sidecar.oauth.params import RevocationRequest
 from sidecar.records import Client, Pool, UpstreamTokens
 from sidecar.sealing import SealError
@@ -45,15 +45,7 @@ class Revocation:
         # Any generation will do: the MAC proves that we gave it to this client, and it wants the grant gone.
         upstream = self._upstream_tokens(refresh, state) if self.upstream.revokes(pool) else None
         if await self.store.revoke(token.grant_id):
-            self.recorder(
-                GrantEnded(
-                    grant=token.grant_id,
-                    reason="revoked",
-                    client=client.id,
-                    user=state.grant.identity.subject,
-                    server=state.grant.server,
-                )
-            )
+            self.recorder(telling.ended(state.grant, "revoked"))
         if upstream is not None:
             await self._revoke_upstream(pool, upstream)
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from sidecar.directory import Issuer
-from sidecar.events import EndReason, GrantEnded, Recorder, TokenIssued, sign_in
+from sidecar.events import EndReason, Recorder, sign_in
+from sidecar.grants import telling
 from sidecar.grants.answer import TokenAnswer
 from sidecar.grants.minting import Minting, check_resource
 from sidecar.grants.upstream_refresh import UpstreamEnded, UpstreamRefresh, UpstreamTransient
@@ -97,40 +98,18 @@ class Rotation:
         if outcome == "conflict":
             return None
         if outcome == "fresh" and fresh is not None:
-            self._issued(grant, fresh, "refresh_token")
+            self.recorder(telling.issued(grant, "refresh_token", fresh))
             return fresh
         if outcome == "grace":
             try:
                 answer = TokenAnswer.load(self.minting.codec.open(token, kept))
             except SealError:
                 raise InvalidGrant(reason="the kept answer is not this token's") from None
-            self._issued(grant, answer, "refresh_grace")
+            self.recorder(telling.issued(grant, "refresh_grace", answer))
             return answer
         if outcome in _REASONS:
-            self.recorder(
-                GrantEnded(
-                    grant=grant.id,
-                    reason=_REASONS[outcome],
-                    client=grant.client_id,
-                    user=grant.identity.subject,
-                    server=grant.server,
-                )
-            )
+            self.recorder(telling.ended(grant, _REASONS[outcome]))
         raise InvalidGrant(reason=f"refresh token: {outcome}")
-
-    def _issued(self, grant: Grant, answer: TokenAnswer, flow: str) -> None:
-        self.recorder(
-            TokenIssued(
-                issuer=grant.issuer,
-                client=grant.client_id,
-                client_name=grant.client_name,
-                server=grant.server,
-                user=grant.identity.subject,
-                grant=grant.id,
-                flow=flow,
-                scopes=answer.scopes,
-            )
-        )
 
 
 def _narrowed(grant: Grant, requested: tuple[str, ...] | None) -> tuple[str, ...]:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 
 from sidecar.clock import Entropy, Monotonic
 from sidecar.directory import Directory
-from sidecar.events import EndReason, GrantEnded, Recorder
-from sidecar.grants import vault
+from sidecar.events import EndReason, Recorder
+from sidecar.grants import telling, vault
 from sidecar.grants.readmission import reason_to_end
 from sidecar.records import Grant, Pool
 from sidecar.store.base import Grants, SealedUpstream, StoreError
@@ -151,12 +151,4 @@ class UpstreamRefresh:
 
     async def _end(self, grant: Grant, reason: EndReason) -> None:
         await self.store.revoke(grant.id)
-        self.recorder(
-            GrantEnded(
-                grant=grant.id,
-                reason=reason,
-                client=grant.client_id,
-                user=grant.identity.subject,
-                server=grant.server,
-            )
-        )
+        self.recorder(telling.ended(grant, reason))
