@@ -13,6 +13,7 @@ registered was decided before, and is decided again at every use.
 import hmac
 import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sidecar.clock import Entropy
@@ -117,18 +118,10 @@ class ClientIds:
         return "dcrm_" + self._derive(client_id, f"registration-token/{version}")
 
     def secret_matches(self, client_id: str, presented: str) -> bool:
-        try:
-            expected = self.secret(client_id)
-        except (SealError, ValueError):
-            return False
-        return hmac.compare_digest(expected.encode(), presented.encode(errors="surrogatepass"))
+        return _matches(self.secret, client_id, presented)
 
     def registration_token_matches(self, client_id: str, presented: str) -> bool:
-        try:
-            expected = self.registration_token(client_id)
-        except (SealError, ValueError):
-            return False
-        return hmac.compare_digest(expected.encode(), presented.encode(errors="surrogatepass"))
+        return _matches(self.registration_token, client_id, presented)
 
     def _body(
         self,
@@ -151,6 +144,15 @@ class ClientIds:
 
     def _sealer(self) -> CompactSealer:
         return CompactSealer(self.keyring, "client-id")
+
+
+def _matches(derive: Callable[[str], str], client_id: str, presented: str) -> bool:
+    """In constant time; False for an id from which nothing can be derived."""
+    try:
+        expected = derive(client_id)
+    except (SealError, ValueError):
+        return False
+    return hmac.compare_digest(expected.encode(), presented.encode(errors="surrogatepass"))
 
 
 def _aad(*parts: str) -> bytes:

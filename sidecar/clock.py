@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from typing import Protocol
 
@@ -28,3 +29,8 @@ def system_monotonic() -> float:
 
 def system_entropy(length: int) -> bytes:
     return secrets.token_bytes(length)
+
+
+def random_text(entropy: Entropy) -> str:
+    """256 bits as 43 unreserved characters (RFC 3986 2.3)."""
+    return urlsafe_b64encode(entropy(32)).decode().rstrip("=")

@@ -65,9 +65,7 @@ class Server:
 
     @property
     def resource_origin(self) -> str:
-        """As a browser would send it for a page of the same host."""
-        parts = urlsplit(self.resource)
-        return f"{parts.scheme}://{self.authority}"
+        return browser_origin(self.resource)
 
     @property
     def scopes(self) -> tuple[str, ...]:
@@ -104,8 +102,7 @@ class Issuer:
 
     @property
     def origin(self) -> str:
-        parts = urlsplit(self.url)
-        return f"{parts.scheme}://{parts.netloc}"
+        return browser_origin(self.url)
 
     @property
     def secure(self) -> bool:
@@ -197,6 +194,11 @@ def same_resource(configured: str, requested: str) -> bool:
         and canonical_authority(requested) == canonical_authority(configured)
         and parts.path.removesuffix("/") == ours.path.removesuffix("/")
     )
+
+
+def browser_origin(url: str) -> str:
+    """Scheme and authority of an absolute URL, as browsers send them in `Origin` (RFC 6454 6.1)."""
+    return f"{urlsplit(url).scheme}://{canonical_authority(url)}"
 
 
 def unambiguous(path: str) -> bool:

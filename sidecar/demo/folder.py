@@ -7,14 +7,13 @@ other: `dcr-sidecar config check` reads it.
 import contextlib
 import fcntl
 import os
-from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from sidecar.clock import Entropy
+from sidecar.clock import Entropy, random_text
 
 DEFAULT = Path("demo-data")
 _LONGEST_SOCKET = 100  # sun_path holds 104 bytes on macOS, 108 on Linux
@@ -66,7 +65,7 @@ class Folder:
     def client_secret(self, entropy: Entropy) -> str:
         """The demo client's secret at the demo IdP; made once."""
         if not self.secret.exists():
-            write_private(self.secret, urlsafe_b64encode(entropy(32)).rstrip(b"="))
+            write_private(self.secret, random_text(entropy).encode())
         return self.secret.read_text("ascii")
 
     def write_settings(self, tree: dict[str, object]) -> None:

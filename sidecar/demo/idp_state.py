@@ -5,14 +5,13 @@ restart. Owns no HTTP. For demonstration only: there are no passwords.
 """
 
 import hashlib
-from base64 import urlsafe_b64encode
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import orjson
 from joserfc.jwk import ECKey
 
-from sidecar.clock import Clock, Entropy
+from sidecar.clock import Clock, Entropy, random_text
 from sidecar.demo.folder import write_private
 
 CODE_SECONDS = 60
@@ -70,7 +69,7 @@ class IdpState:
         self._save()
 
     def random(self) -> str:
-        return urlsafe_b64encode(self.entropy(32)).decode().rstrip("=")
+        return random_text(self.entropy)
 
     def new_code(self, signed_in: SignedIn, *, nonce: str, challenge: str) -> str:
         now = self.clock()

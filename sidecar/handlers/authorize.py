@@ -8,10 +8,10 @@ from http import HTTPStatus
 
 from aiohttp import hdrs, web
 
-from sidecar.clock import Entropy
+from sidecar.clock import Entropy, random_text
 from sidecar.directory import Issuer
 from sidecar.handlers import cookies
-from sidecar.handlers.middleware import ISSUER, NO_STORE, POOL, read_body, source_of
+from sidecar.handlers.middleware import FORM, ISSUER, NO_STORE, POOL, read_body, source_of
 from sidecar.handlers.pages import Pages
 from sidecar.oauth.errors import AuthorizationError, InvalidRequest, OAuthError
 from sidecar.oauth.params import form_fields
@@ -21,7 +21,6 @@ from sidecar.signin.problems import MalformedRequest, refused
 from sidecar.signin.requests import Requests
 
 PATH = "/authorize"
-_FORM = "application/x-www-form-urlencoded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ class AuthorizeEndpoint:
         try:
             if request.rel_url.raw_query_string:
                 raise MalformedRequest(reason="parameters in both the query and the body")
-            return await read_body(request, _FORM, otherwise=MalformedRequest)
+            return await read_body(request, FORM, otherwise=MalformedRequest)
         except OAuthError as error:
             raise self._refused(request, error, "authorize") from error
 
@@ -63,7 +62,7 @@ class AuthorizeEndpoint:
         if request.method == hdrs.METH_HEAD:
             return web.Response(headers=self.pages.headers, content_type="text/html")
         # Reused, so that a second GET or a second tab does not spoil the form of the first.
-        cookie = cookies.form_cookie(request, issuer) or cookies.new_value(self.entropy)
+        cookie = cookies.form_cookie(request, issuer) or random_text(self.entropy)
         page = self.pages.consent(self.approvals.prompt(issuer, checked, cookie), issuer.path + PATH)
         cookies.keep_form_cookie(page, issuer, cookie)
         return page
@@ -95,5 +94,4 @@ def _same_origin(request: web.Request, issuer: Issuer) -> bool:
     sites = request.headers.getall("Sec-Fetch-Site", [])
     if sites:
         return sites == ["same-origin"]
-    scheme = "https" if issuer.secure else "http"
-    return request.headers.getall(hdrs.ORIGIN, []) == [f"{scheme}://{issuer.authority}"]
+    return request.headers.getall(hdrs.ORIGIN, []) == [issuer.origin]

@@ -80,7 +80,8 @@ class CheckEndpoint:
             decision = _deny(NotFound(reason="no server at this authority and path"))
         else:
             decision = await self._decide(server, request, path)
-            cors.allow_origin(decision.response, request, _origins(server))
+            if hdrs.ORIGIN in request.headers:  # browsers only: programs pay nothing for CORS
+                cors.allow_origin(decision.response, request, _origins(server))
         self._record(request, server, decision, self.monotonic() - started)
         return decision.response
 

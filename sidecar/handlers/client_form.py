@@ -2,11 +2,9 @@
 
 from aiohttp import hdrs, web
 
-from sidecar.handlers.middleware import read_body
+from sidecar.handlers.middleware import FORM, read_body
 from sidecar.oauth.errors import InvalidRequest
 from sidecar.oauth.params import refuse_secrets_in_query
-
-FORM = "application/x-www-form-urlencoded"
 
 
 async def read_client_form(request: web.Request) -> tuple[bytes, str | None]:

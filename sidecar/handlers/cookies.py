@@ -7,13 +7,11 @@ name is read as the browser meant it, so the Cookie header is read here, by the 
 
 import hashlib
 import re
-from base64 import urlsafe_b64encode
 from collections import Counter
 from urllib.parse import urlsplit
 
 from aiohttp import hdrs, web
 
-from sidecar.clock import Entropy
 from sidecar.directory import Issuer
 
 MAX_OPEN = 6
@@ -25,10 +23,6 @@ _PAIR = re.compile(r"(?:^|;)[ \t]*([^=; \t][^=;]*)=([A-Za-z0-9_-]{43})(?=;|$)")
 def form_cookie(request: web.Request, issuer: Issuer) -> str:
     """What binds a consent form to its browser; empty when there is none, or none of ours."""
     return _sent(request).get(_name(issuer, "csrf"), "")
-
-
-def new_value(entropy: Entropy) -> str:
-    return urlsafe_b64encode(entropy(32)).decode().rstrip("=")
 
 
 def keep_form_cookie(response: web.StreamResponse, issuer: Issuer, value: str) -> None:

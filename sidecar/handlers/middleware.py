@@ -47,6 +47,7 @@ ISSUER = web.RequestKey("issuer", Issuer)
 POOL = web.RequestKey("pool", Pool)
 
 JSON = "application/json"
+FORM = "application/x-www-form-urlencoded"
 BODY_LIMIT = 64 * 1024
 _BODY_SECONDS = 10
 _REFERENCE = re.compile(r"[0-9A-Za-z._-]{1,64}", re.ASCII)

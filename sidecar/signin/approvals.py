@@ -5,11 +5,10 @@ The form is spent in the store before anything else happens; only then is there 
 that the return from the IdP asks for. Owns neither HTML nor cookie names.
 """
 
-from base64 import urlsafe_b64encode
 from dataclasses import dataclass
 from typing import Literal
 
-from sidecar.clock import Clock, Entropy
+from sidecar.clock import Clock, Entropy, random_text
 from sidecar.directory import Issuer
 from sidecar.events import ConsentAsked, ConsentDenied, ConsentGiven, Recorder, reference
 from sidecar.limits import RateLimits
@@ -146,7 +145,7 @@ class Approvals:
         return Onward(redirects.error_url(request.redirect_uri, error, state=request.state, iss=issuer.url))
 
     async def _approved(self, issuer: Issuer, checked: Checked) -> Onward:
-        handle, binding, nonce = self._random(), self._random(), self._random()
+        handle, binding, nonce = (random_text(self.entropy) for _ in range(3))
         verifier = pkce.new_verifier(self.entropy(32))
         request, pool = checked.request, checked.pool
         location = await self._authorization_url(issuer, pool, handle, nonce, pkce.s256(verifier))
@@ -192,7 +191,3 @@ class Approvals:
             server=request.server,
             redirect_to=None if isinstance(error, Problem) else target,
         )
-
-    def _random(self) -> str:
-        """256 bits, unreserved characters."""
-        return urlsafe_b64encode(self.entropy(32)).decode().rstrip("=")

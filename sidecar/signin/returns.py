@@ -5,24 +5,21 @@ transaction out, once. Owns neither how the IdP is asked (`upstream`) nor what a
 """
 
 from dataclasses import dataclass
-from typing import Protocol
 from urllib.parse import parse_qsl
 
 from sidecar.admission import admits
 from sidecar.clock import Clock
 from sidecar.directory import Issuer, Server
 from sidecar.events import Recorder, SignedIn, reference
+from sidecar.grants.creation import GrantCreation
 from sidecar.oauth import redirects
 from sidecar.oauth.errors import AccessDenied, AuthorizationError, OAuthError, ServerError, TemporarilyUnavailable
 from sidecar.records import (
     AuthorizationRequest,
-    Client,
-    Grant,
     Identity,
     Lifetimes,
     Pool,
     Transaction,
-    UpstreamTokens,
 )
 from sidecar.sealing import SealError
 from sidecar.signin.forms import Transactions
@@ -41,20 +38,6 @@ from sidecar.upstream.base import SignIn, Upstream, UpstreamError, UpstreamUnava
 
 _MAX_FIELDS = 64
 _SINGLE = ("state", "code", "error", "iss")
-
-
-class Creation(Protocol):
-    async def create(
-        self,
-        *,
-        request: AuthorizationRequest,
-        client: Client,
-        pool: Pool,
-        server: Server,
-        identity: Identity,
-        tokens: UpstreamTokens,
-    ) -> tuple[Grant, str]:
-        """Store a grant; it and its code. Raises OAuthError."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +67,7 @@ class Returns:
     transactions: Transactions
     store: store.Transactions
     upstream: Upstream
-    creation: Creation
+    creation: GrantCreation
     lifetimes: Lifetimes
     clock: Clock
     recorder: Recorder
