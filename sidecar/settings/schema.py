@@ -1,75 +1,27 @@
-"""The shape of the configuration file: one pydantic model a section, and what can be said about one key alone.
+"""The shape of the configuration file: one pydantic model a section. Kinds of values are `fields`'.
 
 Unknown keys are refused. What needs more than one key to judge is `resolve`'s, how it is said is `messages`'.
 """
 
-import ipaddress
-import re
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
-from sidecar.oauth.policy import KNOWN_REDIRECTS
 from sidecar.records import Lifetimes
 from sidecar.settings import urls
-
-_UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-
-
-def _seconds(value: object) -> object:
-    found = re.fullmatch(r"(\d+)([smhd]?)", value) if isinstance(value, str) else None
-    if found:
-        return int(found[1]) * _UNITS[found[2]]
-    if isinstance(value, str):
-        raise ValueError("must be seconds, or a number with s, m, h or d")  # noqa: TRY004 - pydantic wants ValueError
-    return value
-
-
-def _switch(value: object) -> object:
-    """YAML reads a bare `on` or `off` as a boolean."""
-    return {True: "on", False: "off"}.get(value, value) if isinstance(value, bool) else value
-
-
-def _bind(value: str) -> str:
-    urls.bind(value)
-    return value
-
-
-def _network(value: str) -> str:
-    try:
-        ipaddress.ip_network(value)
-    except ValueError:
-        raise ValueError("must be an address or a network such as 203.0.113.0/24, with no bit set behind it") from None
-    return value
-
-
-def _some(values: tuple[str, ...]) -> tuple[str, ...]:
-    if not values:
-        raise ValueError("must name at least one")
-    return values
-
-
-def _scope(value: str) -> str:
-    if not re.fullmatch(r"[\x21\x23-\x5b\x5d-\x7e]+", value):  # RFC 6749 3.3
-        raise ValueError("a scope is printable ASCII without blanks, quotes and backslashes")
-    return value
-
-
-def _redirect_hosts(value: object) -> object:
-    return KNOWN_REDIRECTS if value == "known" else value
-
-
-Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
-Seconds = Annotated[int, BeforeValidator(_seconds)]
-Switch = BeforeValidator(_switch)
-Address = Annotated[str, AfterValidator(_bind)]
-PublicUrl = Annotated[str, AfterValidator(urls.public_url)]
-UpstreamUrl = Annotated[str, AfterValidator(urls.upstream_url)]
-Scopes = Annotated[tuple[Annotated[str, AfterValidator(_scope)], ...], Field(max_length=100)]
-
-
-class Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, use_attribute_docstrings=True)
+from sidecar.settings.fields import (
+    Address,
+    Name,
+    PublicUrl,
+    Scopes,
+    Seconds,
+    Section,
+    Switch,
+    UpstreamUrl,
+    network,
+    redirect_hosts,
+    some,
+)
 
 
 class KeysSection(Section):
@@ -93,7 +45,7 @@ class ScopesSection(Section):
     """What a token must carry; published in the metadata and challenged when missing."""
     optional: Scopes = ()
     """What a client may ask for on top."""
-    implies: dict[str, Scopes] = {}
+    implies: dict[str, Scopes] = Field(default={})
     """Which narrower scopes a broad one stands for."""
 
 
@@ -103,7 +55,7 @@ class AllowSection(Section):
     emails: tuple[str, ...] = ()
     domains: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
-    claims: dict[str, str] = {}
+    claims: dict[str, str] = Field(default={})
 
 
 class InjectSection(Section):
@@ -154,14 +106,14 @@ class PoolSection(Section):
     issuer: UpstreamUrl | None = None
     """The IdP's issuer, byte for byte as its discovery document says it."""
     endpoints: EndpointsSection = EndpointsSection()
-    authorize_params: dict[str, str] = {}
+    authorize_params: dict[str, str] = Field(default={})
     token_auth: Literal["", "basic", "basic_raw", "post", "none"] = ""
     tls: UpstreamTlsSection = UpstreamTlsSection()
     proxy: str = ""
 
 
 class RedirectsSection(Section):
-    hosts: Annotated[tuple[str, ...], BeforeValidator(_redirect_hosts)] = ()
+    hosts: Annotated[tuple[str, ...], BeforeValidator(redirect_hosts)] = ()
     """https redirects: `host`, `*.domain`, a URL, a URL that ends in `/*`; `known` for those of hosted clients; empty
     for any."""
     schemes: tuple[str, ...] | None = None
@@ -200,7 +152,7 @@ class RangeSection(Section):
     """Addresses that many people come from, which share a budget: a hosted client's, an office's."""
 
     name: Name
-    cidrs: Annotated[tuple[Annotated[str, AfterValidator(_network)], ...], AfterValidator(_some)]
+    cidrs: Annotated[tuple[Annotated[str, AfterValidator(network)], ...], AfterValidator(some)]
     registrations: BudgetSection = BudgetSection()
     """For each pool, instead of what holds for single addresses and for the pool."""
     sign_ins: BudgetSection = BudgetSection()

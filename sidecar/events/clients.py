@@ -1,0 +1,49 @@
+"""What happens to clients: they register, change, leave."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from sidecar.events.base import Event
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientRegistered(Event):
+    name: ClassVar[str] = "client_registered"
+    issuer: str
+    pool: str
+    client: str
+    client_name: str
+    redirect_hosts: tuple[str, ...]
+    auth_method: str
+    source: str = ""
+    stored: bool = False
+    """Whether the id is of the kind that only the store can open."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientUpdated(Event):
+    name: ClassVar[str] = "client_updated"
+    issuer: str
+    client: str
+    client_name: str
+    redirect_hosts: tuple[str, ...]
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientDeleted(Event):
+    name: ClassVar[str] = "client_deleted"
+    issuer: str
+    client: str
+    client_name: str
+    grants: int
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistrationRefused(Event):
+    name: ClassVar[str] = "registration_refused"
+    issuer: str
+    error: str
+    detail: str
+    source: str = ""
