@@ -2,14 +2,15 @@
 
 Imports point down only (import-linter keeps it so):
 
-    cli   demo                                  entry points
+    cli   demo   doctor   probe                 entry points
     app                                         composition root: builds everything, once
     settings   handlers/*   envoy_config        HTTP in: parse -> call -> render; Envoy's configuration
+    admin                                       what operators see and do
     signin                                      one authorization: request, approval, return
-    clients   grants/*   discovery   limits     use cases: who may do what, in which order
+    clients   grants/*   discovery   initial_access   limits   pools   use cases: who may do what, in which order
     store/*   upstream/*   telemetry   keyfile  adapters: Redis, the IdP, log and metrics, the key file
-    admission   client_ids   tokens   sealing   our own values, rules and codecs
-    directory
+    admission   client_ids   identity_assertions   tokens   sealing   our own values, rules and codecs
+    directory   identity_headers
     records
     oauth/*   clock   events   headers   budgets   pure protocol core: no I/O
 """

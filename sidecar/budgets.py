@@ -47,6 +47,8 @@ class Budgets:
     """Answers to the consent page from one source: each writes, and an approval starts a transaction."""
     failed_authentications: Budget = Budget(60, 20)
     """Of one client from one source."""
+    documents: Budget = Budget(600, 60)
+    """Fetches of client documents that are not in memory, on the account of one source."""
     ranges: tuple[Range, ...] = ()
 
     def range_of(self, source: str) -> Range | None:

@@ -73,7 +73,11 @@ class ClientIds:
     def change(self, client: Client) -> bytes:
         """The sealed body for the store that makes this id say from now on what `client` says (RFC 7592 2.2)."""
         body = self._body(
-            client.redirect_uris, client.auth_method, client.application_type, client.issued_at, refresh=client.refresh
+            client.redirect_uris,
+            client.auth_methods[0],
+            client.application_type,
+            client.issued_at,
+            refresh=client.refresh,
         )
         return self._sealer().seal(body, _aad(client.issuer, client.pool_id, client.id))
 
@@ -87,6 +91,7 @@ class ClientIds:
         A body that the store keeps goes before the id's own: the client was changed. One that does not open denies.
         """
         try:
+            self.keyring.derive(_key_of(client_id), "client-id", 64)  # no client outlives the key of its secret
             if stored or self.needs_store(client_id):
                 body = self._sealer().open(stored, _aad(issuer, pool_id, client_id))
             elif client_id.startswith(_SELF) and len(client_id) <= MAX_LENGTH:
@@ -103,11 +108,20 @@ class ClientIds:
             issuer=issuer,
             pool_id=pool_id,
             redirect_uris=tuple(uris.split("\n")),
-            auth_method=_METHODS[body[0] & 3],
+            auth_methods=(_METHODS[body[0] & 3],),
             application_type=_TYPES[body[0] >> 2 & 3],
             refresh=bool(body[0] >> 4 & 1),
             issued_at=int.from_bytes(body[1:5], "big"),
         )
+
+    def key_of(self, client_id: str) -> int | None:
+        """Which key made this id, if it has the form of one of ours: what ends when the key is retired."""
+        if not client_id.startswith((_SELF, _STORED)):
+            return None
+        try:
+            return _key_of(client_id)
+        except ValueError:
+            return None
 
     def secret(self, client_id: str) -> str:
         """The client secret (43 unreserved characters). Raises SealError when the id's key is retired."""
@@ -138,9 +152,7 @@ class ClientIds:
         return bytes([flags]) + now.to_bytes(4, "big") + self.entropy(12) + uris
 
     def _derive(self, client_id: str, purpose: str) -> str:
-        encoded = client_id.removeprefix(_STORED).removeprefix(_SELF)
-        key_id = int.from_bytes(_decode(encoded)[:2], "big")
-        return _encode(self.keyring.mac(key_id, purpose, client_id.encode()))
+        return _encode(self.keyring.mac(_key_of(client_id), purpose, client_id.encode()))
 
     def _sealer(self) -> CompactSealer:
         return CompactSealer(self.keyring, "client-id")
@@ -153,6 +165,11 @@ def _matches(derive: Callable[[str], str], client_id: str, presented: str) -> bo
     except (SealError, ValueError):
         return False
     return hmac.compare_digest(expected.encode(), presented.encode(errors="surrogatepass"))
+
+
+def _key_of(client_id: str) -> int:
+    """Raises ValueError for an id that is not base64url."""
+    return int.from_bytes(_decode(client_id.removeprefix(_STORED).removeprefix(_SELF))[:2], "big")
 
 
 def _aad(*parts: str) -> bytes:

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 
-from sidecar.records import Pool
+from sidecar.records import Pool, StaticClient
 
 PRM = "/.well-known/oauth-protected-resource"
 _NEEDLESS_ESCAPE = re.compile(r"%(?!20|[89A-Fa-f][0-9A-Fa-f])")  # of anything but a blank and bytes beyond ASCII
@@ -28,11 +28,23 @@ class AllowRule:
 
 @dataclass(frozen=True, slots=True)
 class Inject:
-    """How the MCP server gets to know the user: the upstream token, in this header, behind this prefix."""
+    """How the MCP server gets to know the user: what it gets as a credential, in this header, behind this prefix.
+
+    `upstream`: the user's upstream token. `identity`: our signed assertion, with plain identity headers beside it.
+    """
 
     mode: Literal["upstream", "identity"] = "upstream"
     header: str = "authorization"
     prefix: str = "Bearer "
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderCredentials:
+    """The MCP server's own credentials that pass to it unjudged: what a bearer value begins with, and headers."""
+
+    prefixes: tuple[str, ...] = ()
+    headers: tuple[str, ...] = ()
+    """Lower case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +65,8 @@ class Server:
     inject: Inject = Inject()
     without_pool: Literal["deny", "relay"] = "deny"
     allow: AllowRule = AllowRule()
+    header_credentials: HeaderCredentials | None = None
+    """None: no credential but ours opens anything."""
 
     @property
     def authority(self) -> str:
@@ -120,6 +134,8 @@ class Directory:
     servers: tuple[Server, ...]
     issuers: tuple[Issuer, ...]
     pools: Mapping[str, Pool] = field(default_factory=lambda: MappingProxyType({}))
+    clients: Mapping[str, StaticClient] = field(default_factory=lambda: MappingProxyType({}))
+    """Those that the operator configured, by id."""
     _servers: Mapping[str, "_Paths[Server]"] = field(init=False, repr=False, compare=False)
     _issuers: Mapping[str, "_Paths[Issuer]"] = field(init=False, repr=False, compare=False)
 
@@ -156,6 +172,10 @@ class Directory:
     def servers_of(self, issuer: Issuer) -> tuple[Server, ...]:
         """The servers that name this issuer, in configured order."""
         return tuple(server for server in self.servers if server.issuer == issuer.url and server.pool)
+
+    def asserts_identity(self, issuer: Issuer) -> bool:
+        """Whether a server of this issuer gets our assertions, so that it needs the keys that verify them."""
+        return any(server.inject.mode == "identity" for server in self.servers_of(issuer))
 
     def servers_on(self, authority: str) -> tuple[Server, ...]:
         """All servers on one authority."""

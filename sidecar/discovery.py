@@ -52,7 +52,8 @@ class Discovery:
         # Base scopes only: clients ask for everything that stands here when a server names none (RFC 8414 2).
         scopes = tuple(dict.fromkeys(scope for server in servers for scope in server.base_scopes))
         source = await self._source(issuer, servers)
-        return authorization_server(issuer.url, replace(self.capabilities, scopes=scopes), source)
+        capabilities = replace(self.capabilities, scopes=scopes, jwks=self.directory.asserts_identity(issuer))
+        return authorization_server(issuer.url, capabilities, source)
 
     async def _source(self, issuer: Issuer, servers: tuple[Server, ...]) -> Document | None:
         """The first server's own document, else the IdP's; all asked at once, so that those that hang cost one wait."""

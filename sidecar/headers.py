@@ -1,10 +1,16 @@
 """Names of the headers that Envoy, the sidecar and the MCP server exchange. The one home of each name."""
 
+PREFIX = "x-dcr-"
+"""What all of ours begin with: no client may send any."""
+
 SOURCE = "x-dcr-source"
 """The downstream address, overwritten by Envoy on every request: rate limits and the audit trail trust it."""
 
 REFERENCE = "x-dcr-reference"
 """On every answer of ours: the reference id that pages show and the audit trail carries."""
+
+ASSERTION = "x-dcr-assertion"
+"""Where the signed assertion travels, unless the configuration says otherwise."""
 
 REMOVE = "x-envoy-auth-headers-to-remove"
 """Envoy's: what an allowed request must lose on its way to the MCP server."""
@@ -17,7 +23,7 @@ IDENTITY = (
     "x-dcr-client",
     "x-dcr-client-name",
     "x-dcr-scopes",
-    "x-dcr-assertion",
+    ASSERTION,
 )
 """Every identity header that we may ever set: each is set or removed on every allowed request."""
 
@@ -29,6 +35,24 @@ FOREIGN_IDENTITY = (
     "x-forwarded-access-token",
 )
 """What other proxies set and MCP servers may trust: never let through from a client."""
+
+FOREIGN_PREFIXES = (
+    "x-envoy-",
+    "x-user-",
+    "x-auth-request-",
+    "x-remote-",
+    # What well-known proxies say of a user whom they have signed in, and MCP servers behind them may believe.
+    "cf-access-",
+    "tailscale-user-",
+    "x-amzn-oidc-",
+    "x-authentik-",
+    "x-goog-authenticated-user-",
+    "x-goog-iap-",
+    "x-ms-client-principal",
+    "x-pomerium-",
+    "x-webauth-",
+)
+"""Beginnings of headers that Envoy takes from every request, like our own."""
 
 LOG_PREFIX = "x-dcr-log-"
 LOG_FIELDS = ("client", "user", "grant", "serial", "server", "reference")

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from sidecar.budgets import Budget, Budgets, bucket
-from sidecar.oauth.errors import InvalidClient, TooManyRequests
+from sidecar.oauth.errors import InvalidClient, InvalidToken, OAuthError, TooManyRequests
 from sidecar.oauth.params import ClientCredentials
 from sidecar.records import Pool
 from sidecar.store.limits import Limits
@@ -22,14 +22,17 @@ class RateLimits:
     budgets: Budgets
 
     async def registration(self, pool: Pool, source: str) -> None:
-        """Counts an attempt, whatever comes of it: reading and judging a body costs, too."""
+        """Counts an attempt of the source, whatever comes of it: reading and judging a body costs, too."""
         named = self.budgets.range_of(source)
         if named is not None:
             await self._ask(f"registrations of range {named.name} at {pool.id}", named.registrations)
-            return
-        # In this order: what a source is refused must not use up what others have left.
-        await self._ask(f"registrations of source {bucket(source)}", self.budgets.registrations)
-        await self._ask(f"registrations of pool {pool.id}", self.budgets.pool_registrations)
+        else:
+            await self._ask(f"registrations of source {bucket(source)}", self.budgets.registrations)
+
+    async def admitted(self, pool: Pool, source: str) -> None:
+        """Counts the same for the pool. Last: what was refused before must not use up what others have left."""
+        if self.budgets.range_of(source) is None:
+            await self._ask(f"registrations of pool {pool.id}", self.budgets.pool_registrations)
 
     async def sign_in(self, source: str) -> None:
         """Counts an answer to the consent page that is about to be taken."""
@@ -38,6 +41,10 @@ class RateLimits:
             await self._ask(f"sign-ins of range {named.name}", named.sign_ins)
         else:
             await self._ask(f"sign-ins of source {bucket(source)}", self.budgets.sign_ins)
+
+    async def document(self, source: str) -> None:
+        """Counts a fetch of a client's document, which somebody who is not known made us do."""
+        await self._ask(f"documents for source {bucket(source)}", self.budgets.documents)
 
     @asynccontextmanager
     async def authentication(self, source: str, credentials: ClientCredentials) -> AsyncIterator[None]:
@@ -49,12 +56,24 @@ class RateLimits:
         a secret there is nothing to guess, so those are not asked first.
         """
         name = f"failed authentications of source {bucket(source)} as {credentials.client_id}"
+        async with self._guesses(name, credentials.secret, InvalidClient):
+            yield
+
+    @asynccontextmanager
+    async def management(self, source: str, client_id: str, token: str) -> AsyncIterator[None]:
+        """The same around a use of a registration access token (RFC 7592): counts it if it raises InvalidToken."""
+        name = f"failed registration access tokens of source {bucket(source)} for {client_id}"
+        async with self._guesses(name, token, InvalidToken):
+            yield
+
+    @asynccontextmanager
+    async def _guesses(self, name: str, presented: str, failure: type[OAuthError]) -> AsyncIterator[None]:
         budget = self.budgets.failed_authentications
-        if credentials.secret:
+        if presented:
             await self._ask(name, budget, spend=False)
         try:
             yield
-        except InvalidClient:
+        except failure:
             await self._ask(name, budget)
             raise
 

@@ -8,7 +8,7 @@ import hmac
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from sidecar.clients import METHOD, Clients, Known, self_described
+from sidecar.clients import METHOD, Known, Registered, described
 from sidecar.directory import Issuer
 from sidecar.events import ClientDeleted, ClientUpdated, Recorder
 from sidecar.grants import telling
@@ -35,7 +35,7 @@ class NotTheClient(InvalidToken):
 
 @dataclass(frozen=True, slots=True)
 class Management:
-    clients: Clients
+    clients: Registered
     grants: Grants
     recorder: Recorder
 
@@ -47,7 +47,7 @@ class Management:
     async def read(self, issuer: Issuer, pool: Pool, client_id: str, token: str) -> dict[str, object]:
         """RFC 7592 2.1."""
         client, entry = await self._standing(issuer, pool, client_id, token)
-        document = {**self_described(client), **(entry.metadata if entry else {})}
+        document = {**described(client), **(entry.metadata if entry else {})}
         return self.clients.answer(issuer, client.id, document, client.issued_at)
 
     async def replace(self, issuer: Issuer, pool: Pool, client: Client, body: object, source: str) -> dict[str, object]:
@@ -128,9 +128,9 @@ class Management:
         if _SERVERS_OWN & body.keys():
             raise InvalidClientMetadata("The body has members that only the server sets.")
         self._check_secret(client, body)
-        sent = {**body, METHOD: body.get(METHOD) or client.auth_method}
+        sent = {**body, METHOD: body.get(METHOD) or client.auth_methods[0]}
         metadata = verify(sent, self.clients.policy, scopes=self.clients.scopes(issuer))
-        if metadata.auth_method != client.auth_method:
+        if metadata.auth_method != client.auth_methods[0]:
             raise InvalidClientMetadata("The token_endpoint_auth_method cannot be changed; register again.")
         return metadata
 
@@ -138,7 +138,7 @@ class Management:
         """A client may repeat its secret and never choose one."""
         if "client_secret" not in body:
             return
-        ours = self.clients.ids.secret(client.id) if client.auth_method != "none" else ""
+        ours = self.clients.ids.secret(client.id) if client.auth_methods[0] != "none" else ""
         sent = body["client_secret"]
         same = isinstance(sent, str) and hmac.compare_digest(sent.encode(errors="surrogatepass"), ours.encode())
         if not same or not ours:

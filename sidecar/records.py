@@ -3,11 +3,12 @@
 Owns no I/O and no encoding. Times are Unix seconds, lifetimes are seconds. Secrets are kept out of `repr`.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Literal
 
-AuthMethod = Literal["none", "client_secret_post", "client_secret_basic"]
+AuthMethod = Literal["none", "client_secret_post", "client_secret_basic", "private_key_jwt"]
 ApplicationType = Literal["", "native", "web"]
 
 
@@ -26,7 +27,8 @@ class Client:
     issuer: str
     pool_id: str
     redirect_uris: tuple[str, ...]
-    auth_method: AuthMethod
+    auth_methods: tuple[AuthMethod, ...]
+    """How it may authenticate: one way that it registered, or any that its document or the operator lists."""
     application_type: ApplicationType
     refresh: bool
     """Whether it registered the `refresh_token` grant type."""
@@ -34,6 +36,50 @@ class Client:
     name: str = ""
     """Self-declared, unverified, may be empty."""
     uri: str = ""
+    jwks_uri: str = ""
+    jwks: Mapping[str, object] | None = None
+    """Its public keys, here or at `jwks_uri` (RFC 7517), for `private_key_jwt`."""
+    scopes: tuple[str, ...] | None = None
+    """What it may ask for at most. None: whatever the server has."""
+
+
+@dataclass(frozen=True, slots=True)
+class StaticClient:
+    """A client as the operator configured it."""
+
+    id: str
+    pool: str
+    """A pool's name."""
+    title: str
+    """What people read on the consent page."""
+    redirect_uris: tuple[str, ...]
+    secret: str = field(repr=False, default="")
+    """Empty: a public client."""
+    uri: str = ""
+    scopes: tuple[str, ...] = ()
+    """Empty: whatever the server has."""
+
+
+@dataclass(frozen=True, slots=True)
+class UpstreamCredentials:
+    """What a pool had at its IdP before.
+
+    For grants that were made with that client, and for the while in which the IdP does not take the new secret yet.
+    """
+
+    client_id: str
+    client_secret: str = field(repr=False)
+    until: int = 0
+    """Unix seconds from which on it is not used any more; 0: no end."""
+
+
+@dataclass(frozen=True, slots=True)
+class SelfRegistration:
+    """How a pool without a client id gets one by itself (RFC 7591)."""
+
+    allowed_issuers: tuple[str, ...] = ()
+    """The authorization servers that it may register with; empty: the pool's own issuer only."""
+    initial_access_token: str = field(repr=False, default="")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +104,14 @@ class Pool:
     token_auth: str = ""
     """Overrides the preset's client authentication: `basic`, `basic_raw`, `post` or `none`."""
     ca_file: str = ""
-    proxy: str = ""
+    proxy: str = field(repr=False, default="")
+    """May hold the proxy's own password."""
+    clients_not_before: int = 0
+    """Clients that registered themselves earlier (Unix seconds) are unknown."""
+    former: tuple[UpstreamCredentials, ...] = ()
+    """What it had before `client_id` and `client_secret`, the latest first."""
+    registration: SelfRegistration | None = None
+    """None: nothing beyond the default, which is to register at its own issuer when it has no `client_id`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +166,8 @@ class Transaction:
     upstream_verifier: str = field(repr=False)
     nonce: str
     created_at: int
+    upstream_client: str = ""
+    """The client at the IdP that the browser was sent there with; empty: the pool's present one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +192,8 @@ class Grant:
     expires_at: int
     """Absolute end; never later than that of an upstream token that cannot be refreshed."""
     reference: str
+    upstream_client: str = ""
+    """The client at the IdP that its upstream tokens belong to; empty: the pool's present one."""
 
 
 @dataclass(frozen=True, slots=True)

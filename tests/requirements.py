@@ -233,7 +233,6 @@ def _parse(text: str) -> dict[int, Requirement]:
 REQUIREMENTS: Mapping[int, Requirement] = _parse(_TEXT)
 
 NOT_YET: Mapping[int, str] = {
-    **dict.fromkeys((75, 76, 77, 78, 79, 82, 83), "client id metadata documents are not offered yet"),
     110: "consent is asked every time; remembering it is not offered yet",
     **dict.fromkeys((167, 168), "introspection is out of scope"),
     191: "no decision reads Mcp-Method or Mcp-Name",

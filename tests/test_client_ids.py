@@ -69,10 +69,10 @@ def test_an_id_carries_what_security_needs(
         _ISSUER,
         _POOL,
         tuple(uris),
-        auth_method,
-        application_type,
+        (auth_method,),  # type: ignore[arg-type]
+        application_type,  # type: ignore[arg-type]
         refresh,
-        now,  # type: ignore[arg-type]
+        now,
     )
     assert bool(sealed.stored) is _IDS.needs_store(sealed.client_id)
 
@@ -247,3 +247,17 @@ def test_a_registration_token_is_one_clients():
     for wrong in ("", "\udcff", _IDS.registration_token(other), _IDS.registration_token(one, 2), _IDS.secret(one)):
         assert not _IDS.registration_token_matches(one, wrong)
     assert not _IDS.registration_token_matches("dcr1-!", "")
+
+
+@pytest.mark.parametrize("redirect_uris", [pytest.param(_URIS, id="sealed"), pytest.param(_LONG, id="stored")])
+def test_an_id_tells_which_key_made_it(redirect_uris: tuple[str, ...]) -> None:
+    """Also when that key is retired: so it can be said what retiring it would end, or has ended."""
+    made = _issue(_ids(KeyState.ACTIVE, KeyState.PENDING), redirect_uris).client_id
+    for ids in (_ids(KeyState.ACTIVE, KeyState.PENDING), _ids(), _ids(KeyState.RETIRED)):
+        assert ids.key_of(made) == 1
+    assert _ids().key_of(_issue(_ids(), redirect_uris).client_id) == 2
+
+
+@pytest.mark.parametrize("client_id", ["", "partner", "https://app.example/client.json", "dcr1-!", "dcr1s-*"])
+def test_an_id_that_we_did_not_make_has_no_key(client_id: str) -> None:
+    assert _IDS.key_of(client_id) is None

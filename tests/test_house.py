@@ -63,7 +63,7 @@ def test_the_locks_are_hashed_and_name_no_index():
 
 def test_what_runs_is_locked_at_the_versions_that_are_tested():
     tested = _pins("test")
-    for name in ("demo", "sidecar"):
+    for name in ("demo", "embedded", "sidecar"):
         assert {pin for pin in _pins(name) if pin not in tested} == set(), name
 
 

@@ -81,6 +81,13 @@ def test_links_lead_somewhere(name):
     assert [link for link in links if "://" not in link and not (_ROOT / link).exists()] == []
 
 
+def test_every_promise_names_a_test_that_exists():
+    named_tests = re.findall(r"\[`(test_\w+)`\]\(([^)]+)\)", _README)
+    assert len(named_tests) > 10
+    missing = [name for name, path in named_tests if f"def {name}(" not in (_ROOT / path).read_text()]
+    assert missing == []
+
+
 def test_every_target_that_is_named_exists():
     targets = set(re.findall(r"^([a-z-]+):", (_ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"(?:`|^ +)make ([a-z-]+)", _README, re.MULTILINE)) <= targets

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import TextIO
 
-from sidecar.app.faces import check_app, oauth_app, ops_app
+from sidecar.app.faces import admin_app, check_app, oauth_app, ops_app
 from sidecar.app.services import Adapters, Services, Sources, build, open_services
 from sidecar.app.serving import Listener, Shutdown, StartError, listening, stopped_by_signals
 from sidecar.events import Recorder
@@ -25,6 +25,7 @@ __all__ = [
     "Shutdown",
     "Sources",
     "StartError",
+    "admin_app",
     "build",
     "check_app",
     "oauth_app",
@@ -63,7 +64,7 @@ async def serve(
         listeners = (
             Listener("oauth", binds.oauth, oauth_app(services)),
             Listener("check", binds.check, check_app(services)),
-            # The admin API gets its listener, `binds.admin`, here.
+            *([Listener("admin", binds.admin, admin_app(services))] if settings.admin_token else ()),
             Listener("ops", binds.ops, ops_app(services, stop.is_set)),
         )
         async with listening(listeners, shutdown):

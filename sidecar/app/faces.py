@@ -6,11 +6,16 @@ from typing import Protocol
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
+from sidecar.app.admin import resources
 from sidecar.app.services import Services
+from sidecar.handlers.admin.guard import only_operators
+from sidecar.handlers.admin.initial_access_tokens import InitialAccessTokensResource
+from sidecar.handlers.admin.listener import admin_routes
 from sidecar.handlers.authorize import AuthorizeEndpoint
 from sidecar.handlers.callback import CallbackEndpoint
 from sidecar.handlers.check import CheckEndpoint
 from sidecar.handlers.guard import only_with_secret
+from sidecar.handlers.jwks import JwksEndpoint
 from sidecar.handlers.middleware import BODY_LIMIT, Edge, ErrorPage, allows_cors, at_issuer, preflight
 from sidecar.handlers.ops import OpsEndpoint
 from sidecar.handlers.pages import Pages
@@ -31,7 +36,7 @@ def oauth_app(services: Services) -> web.Application:
     pages = Pages.load()
     app = _app(services, "oauth", error_page=pages.error)
     app.add_routes(WellKnown(services.discovery).routes())
-    directory = services.settings.directory
+    directory = services.directory
     routes = [route for endpoint in _issuer_endpoints(services, pages) for route in endpoint.routes()]
     routes += [
         web.options(path, preflight) for path in dict.fromkeys(route.path for route in routes) if allows_cors(path)
@@ -46,11 +51,14 @@ def oauth_app(services: Services) -> web.Application:
 def _issuer_endpoints(services: Services, pages: Pages) -> Iterable[Endpoint]:
     settings, sources, recorder, limits = services.settings, services.sources, services.recorder, services.limits
     if settings.dcr != "off":
-        yield RegisterEndpoint(services.clients, limits, recorder)
-    yield RegistrationEndpoint(services.management, recorder)  # also for those that registered before it was off
+        needed = services.initial_access if settings.dcr == "token" else None
+        yield RegisterEndpoint(services.registered, limits, recorder, needed)
+    # Also for those that registered before it was off.
+    yield RegistrationEndpoint(services.management, limits, recorder)
     yield AuthorizeEndpoint(services.requests, services.approvals, pages, sources.entropy, settings.lifetimes)
     yield CallbackEndpoint(services.returns, pages)
     yield TokenEndpoint(services.clients, limits, services.redemption, services.rotation, sources.clock, recorder)
+    yield JwksEndpoint(services.directory, services.identity_assertions)
     yield RevokeEndpoint(services.clients, limits, services.revocation, recorder)
 
 
@@ -61,10 +69,20 @@ def check_app(services: Services) -> web.Application:
     app = _app(services, "check", guards, records=False)
     app.add_routes(
         CheckEndpoint(
-            settings.directory, services.authorisation, services.recorder, services.sources.monotonic
+            services.directory, services.authorisation, services.recorder, services.sources.monotonic
         ).routes()
     )
     app.add_routes(RefusedEndpoint(services.refusal).routes())
+    return app
+
+
+def admin_app(services: Services) -> web.Application:
+    """For operators: one guard before everything. Raises ValueError when there is no admin token."""
+    guard = only_operators(services.settings.admin_token, services.sources.monotonic, services.recorder)
+    app = _app(services, "admin", [guard])
+    operators = services.operators
+    tokens = InitialAccessTokensResource(services.initial_access, operators.pools, services.settings.dcr == "token")
+    app.add_routes(admin_routes([*resources(operators), tokens]))
     return app
 
 

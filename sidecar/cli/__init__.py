@@ -10,7 +10,23 @@ from typing import Annotated
 import typer
 
 from sidecar import __version__
-from sidecar.cli import configuration, demo, envoy, keys, serve
+from sidecar.cli import (
+    client,
+    configuration,
+    demo,
+    doctor,
+    drain,
+    envoy,
+    grant,
+    health,
+    keys,
+    pool,
+    probe,
+    serve,
+    token,
+    user,
+)
+from sidecar.cli.admin_client import AdminError
 from sidecar.cli.output import complain
 from sidecar.keyfile import KeyFileError
 from sidecar.settings import SettingsError
@@ -28,8 +44,17 @@ app = typer.Typer(
 app.command("serve")(serve.serve)
 app.command("demo")(demo.demo)
 app.command("envoy-config")(envoy.envoy_config)
+app.command("probe")(probe.probe)
+app.command("doctor")(doctor.doctor)
+app.command("health")(health.health)
+app.command("drain")(drain.drain)
 app.add_typer(configuration.app)
+app.add_typer(pool.app)
+app.add_typer(client.app)
+app.add_typer(grant.app)
+app.add_typer(user.app)
 app.add_typer(keys.app)
+app.add_typer(token.app)
 
 
 def _version(value: bool) -> None:  # noqa: FBT001 - typer's form of a callback
@@ -53,7 +78,7 @@ def main(arguments: list[str] | None = None) -> None:
     except (SettingsError, KeyFileError) as error:
         complain(str(error))
         sys.exit(2)
-    except (OSError, StoreError) as error:
+    except (AdminError, OSError, StoreError) as error:
         complain(str(error))
     except Exception as error:  # noqa: BLE001 - the last resort before the user sees a traceback
         complain(f"internal error: {traceback.format_exception_only(error)[-1].strip()}")

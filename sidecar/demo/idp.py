@@ -45,9 +45,9 @@ _PAGE_HEADERS = {
 _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class RelyingParty:
-    """The one client that somebody entered by hand at this IdP."""
+    """The one client that somebody entered by hand at this IdP, and may give another secret."""
 
     client_id: str
     client_secret: str = field(repr=False)

@@ -1,14 +1,15 @@
 """The demo MCP server: the official SDK, an IdP's access tokens, and nothing about the sidecar.
 
 It does what such servers do today: its RFC 9728 document names the IdP, which has no `registration_endpoint`, and every
-request must carry an access token that the IdP signed for this server. Two tools: `whoami` tells what arrived, `count`
-streams progress.
+request must carry an access token that the IdP signed for this server; told of another issuer, it takes that one's
+assertions instead. Two tools: `whoami` tells what arrived, `count` streams progress.
 """
 
 import asyncio
 import hashlib
 import json
 from base64 import urlsafe_b64decode
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,6 +24,7 @@ from mcp.server.auth.settings import AuthSettings
 from mcp.server.mcpserver import Context, MCPServer
 from starlette.applications import Starlette
 
+from sidecar import headers
 from sidecar.clock import Clock
 
 _ALGORITHMS = ("ES256", "RS256")
@@ -30,15 +32,22 @@ _MAX_COUNT = 100
 
 
 @dataclass(slots=True)
-class IdpTokens:
-    """The SDK's TokenVerifier over the IdP's published keys. Reads them once, and again for an unknown key."""
+class SignedTokens:
+    """The SDK's TokenVerifier over an issuer's published keys. Reads them once, and again for an unknown key."""
 
     issuer: str
     audience: str
     clock: Clock
+    document: str = "openid-configuration"
+    """Which of the issuer's documents names its keys."""
+    typ: str = "at+jwt"
+    personal: Mapping[str, str] = field(repr=False, default_factory=dict)
+    """Personal access tokens and their users, as many servers know besides."""
     _keys: KeySet | None = field(init=False, repr=False, default=None)
 
     async def verify_token(self, token: str) -> AccessToken | None:
+        if token in self.personal:
+            return AccessToken(token=token, client_id="personal", scopes=[], subject=self.personal[token])
         claims = await self._claims(token)
         if claims is None:
             return None
@@ -66,14 +75,22 @@ class IdpTokens:
             required.validate(decoded.claims)
         except (JoseError, ValueError, httpx2.HTTPError):
             return None
-        return decoded.claims if decoded.header.get("typ") == "at+jwt" else None
+        return decoded.claims if decoded.header.get("typ") == self.typ else None
 
     async def _current_keys(self, token: str) -> KeySet:
         if self._keys is None or not any(key.kid == _key_id(token) for key in self._keys.keys):
             async with httpx2.AsyncClient(timeout=5) as client:
-                document = (await client.get(f"{self.issuer}/.well-known/openid-configuration")).json()
+                document = (await client.get(_published(self.issuer, self.document))).json()
                 self._keys = KeySet.import_key_set((await client.get(document["jwks_uri"])).json())
         return self._keys
+
+
+def _published(issuer: str, document: str) -> str:
+    """OpenID Connect Discovery 4 puts its document after the issuer's path, RFC 8414 3.1 before it."""
+    if document == "openid-configuration":
+        return f"{issuer}/.well-known/{document}"
+    parts = urlsplit(issuer)
+    return f"{parts.scheme}://{parts.netloc}/.well-known/{document}{parts.path}"
 
 
 def _key_id(token: str) -> object:
@@ -102,16 +119,17 @@ def demo_app(*, public_url: str, idp_issuer: str, verifier: TokenVerifier) -> St
 
 async def whoami(ctx: Context) -> dict[str, Any]:
     """Who you are to this server: the user, who issued the credential that arrived, and which headers came with it."""
-    token, headers = get_access_token(), ctx.headers or {}
+    token, sent = get_access_token(), {name.lower(): value for name, value in (ctx.headers or {}).items()}
     assert token is not None
     claims = token.claims or {}
-    credential = headers.get("authorization", "").partition(" ")[2]
+    credential = sent.get("authorization", "").partition(" ")[2]
     return {
         "user": token.subject,
         "email": claims.get("email"),
         "token_issuer": claims.get("iss"),
         "token_sha256": hashlib.sha256(credential.encode()).hexdigest(),
-        "headers": sorted({name.lower() for name in headers}),
+        "identity": {name: sent[name] for name in headers.IDENTITY if name in sent and name != headers.ASSERTION},
+        "headers": sorted(sent),
     }
 
 

@@ -4,9 +4,9 @@ Owns what is wired to what and when all of it answers. Owns no signal and prints
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 
 import aiohttp
@@ -18,7 +18,7 @@ from sidecar.demo.children import ChildFailed, child, tail
 from sidecar.demo.folder import Folder, write_private
 from sidecar.demo.idp import SCOPES, Idp, RelyingParty
 from sidecar.demo.idp_state import IdpState
-from sidecar.demo.mcp_server import IdpTokens, demo_app
+from sidecar.demo.mcp_server import SignedTokens, demo_app
 from sidecar.demo.ports import listen, port_of
 from sidecar.demo.serving import aiohttp_on, asgi_on
 from sidecar.envoy_config import bootstrap, plan_from
@@ -41,6 +41,12 @@ class Plan:
     lifetimes: Lifetimes | None = None
     """Other than the defaults: for tests, which do not wait for an hour."""
     upstream_seconds: int = 3600
+    more: Mapping[str, object] = field(default_factory=dict)
+    """Further sections of the configuration: for tests."""
+    server: Mapping[str, object] = field(default_factory=dict)
+    """Further keys of the server's own section. What the MCP server believes follows from its `inject`."""
+    personal: Mapping[str, str] = field(repr=False, default_factory=dict)
+    """Personal access tokens that the MCP server knows, and their users."""
 
     @property
     def origin(self) -> str:
@@ -83,8 +89,7 @@ async def started(plan: Plan, sinks: Sequence[Recorder] = ()) -> AsyncIterator[S
         write_private(folder.ports, orjson.dumps({"idp": port_of(idp_listener)}))
         idp = _idp(plan, f"http://127.0.0.1:{port_of(idp_listener)}")
         mcp_origin = f"http://127.0.0.1:{port_of(mcp_listener)}"
-        verifier = IdpTokens(idp.issuer, AUDIENCE, system_clock)
-        mcp = demo_app(public_url=plan.url, idp_issuer=idp.issuer, verifier=verifier)
+        mcp = demo_app(public_url=plan.url, idp_issuer=idp.issuer, verifier=_verifier(plan, idp))
         await stack.enter_async_context(aiohttp_on(idp_listener, idp.app()))
         await stack.enter_async_context(asgi_on(mcp_listener, mcp))
         settings = _settings(plan, idp, mcp_origin)
@@ -102,6 +107,14 @@ def _idp(plan: Plan, issuer: str) -> Idp:
     return Idp(issuer, party, AUDIENCE, state, plan.upstream_seconds)
 
 
+def _verifier(plan: Plan, idp: Idp) -> SignedTokens:
+    """Whose word the MCP server takes: the IdP's, or the sidecar's where it gets no upstream token."""
+    inject = plan.server.get("inject")
+    if isinstance(inject, Mapping) and inject.get("mode") == "identity":
+        return SignedTokens(plan.origin, plan.url, system_clock, "oauth-authorization-server", "JWT", plan.personal)
+    return SignedTokens(idp.issuer, AUDIENCE, system_clock, personal=plan.personal)
+
+
 def _remembered(folder: Folder) -> tuple[int, ...]:
     """Where the IdP was: what it issued names its address, so it stays there when it can."""
     with suppress(OSError, ValueError, LookupError):
@@ -117,7 +130,7 @@ def _settings(plan: Plan, idp: Idp, mcp_origin: str) -> Settings:
         {
             "keys": {"file": str(folder.keys)},
             "store": {"url": f"embedded:{folder.store}"},
-            "servers": [{"name": "demo", "resource": plan.url, "origin": mcp_origin, "pool": "demo"}],
+            "servers": [{"name": "demo", "resource": plan.url, "origin": mcp_origin, "pool": "demo", **plan.server}],
             "pools": [
                 {
                     "name": "demo",
@@ -134,6 +147,7 @@ def _settings(plan: Plan, idp: Idp, mcp_origin: str) -> Settings:
                 "ops": f"127.0.0.1:{_free_port(plan.port + 3)}",
             },
             "envoy": {"listen": f"127.0.0.1:{plan.port}", "admin": f"unix:{folder.socket('envoy')}"},
+            **plan.more,
         }
     )
     settings = load(folder.settings, {})

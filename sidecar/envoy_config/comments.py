@@ -30,8 +30,8 @@ COMMENTS: Final[Mapping[str, str]] = {
         "for those stand here. UAEX marks what ext_authz answered; the check's other answers pass as they are."
     ),
     "default_source_code": (
-        "An MCP server that answers 401 refused the upstream token: the client gets our challenge, the sidecar gets "
-        "to know before the client comes back."
+        "An MCP server that answers 401 refused what it got: the client gets our challenge, and of an upstream token "
+        "the sidecar gets to know before the client comes back."
     ),
     "max_request_bytes": (
         "Off by default, on for the sign-in routes: a body is collected here before it is passed on, so that slow "

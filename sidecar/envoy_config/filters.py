@@ -46,23 +46,7 @@ TO_CLIENT = (
 )
 """What a denial may carry to the client, besides CORS headers. Nothing else of the check's answer leaves Envoy."""
 
-_STRIPPED_PREFIXES = (
-    "x-dcr-",
-    "x-envoy-",
-    "x-user-",
-    "x-auth-request-",
-    "x-remote-",
-    # What well-known proxies say of a user whom they have signed in, and MCP servers behind them may believe.
-    "cf-access-",
-    "tailscale-user-",
-    "x-amzn-oidc-",
-    "x-authentik-",
-    "x-goog-authenticated-user-",
-    "x-goog-iap-",
-    "x-ms-client-principal",
-    "x-pomerium-",
-    "x-webauth-",
-)
+_STRIPPED_PREFIXES = (headers.PREFIX, *headers.FOREIGN_PREFIXES)
 _STRIPPED = (
     *headers.FOREIGN_IDENTITY,
     "remote-user",
@@ -80,13 +64,20 @@ _STRIPPED = (
 
 def early_mutations(plan: EnvoyPlan) -> list[Doc]:
     """Before anything reads the request: what only we, or nobody, may say goes away, whoever sent it."""
-    injected = [name for name in plan.inject_headers if name != "authorization"]  # that one carries our own token in
-    patterns = [*(f"{_alias(prefix)}.*" for prefix in _STRIPPED_PREFIXES)]
-    patterns += [_alias(name) for name in dict.fromkeys((*_STRIPPED, *injected))]
-    mutations = [{"remove_on_match": {"key_matcher": {"safe_regex": {"regex": pattern}}}} for pattern in patterns]
+    mutations = [
+        {"remove_on_match": {"key_matcher": {"safe_regex": {"regex": pattern}}}} for pattern in early_patterns(plan)
+    ]
     message = "extensions.http.early_header_mutation.header_mutation.v3.HeaderMutation"
     name = "envoy.http.early_header_mutation.header_mutation"
     return [{"name": name, "typed_config": typed(message, mutations=mutations)}]
+
+
+def early_patterns(plan: EnvoyPlan) -> list[str]:
+    """Of the names of headers that go away first."""
+    # `authorization` carries our own token in; what is ours goes by its beginning.
+    injected = [name for name in plan.inject_headers if name != "authorization" and not name.startswith(headers.PREFIX)]
+    patterns = [*(f"{_alias(prefix)}.*" for prefix in _STRIPPED_PREFIXES)]
+    return patterns + [_alias(name) for name in dict.fromkeys((*_STRIPPED, *injected))]
 
 
 def http_filters(plan: EnvoyPlan) -> list[Doc]:
@@ -114,7 +105,7 @@ def _buffer() -> Doc:
 
 
 def _ext_authz(plan: EnvoyPlan) -> Doc:
-    allowed = exactly(TO_CHECK)
+    allowed = exactly(dict.fromkeys((*TO_CHECK, *plan.credential_headers)))
     allowed["patterns"].append({"prefix": "mcp-", "ignore_case": True})
     return {
         "name": EXT_AUTHZ,

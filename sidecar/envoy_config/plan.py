@@ -97,6 +97,12 @@ class EnvoyPlan:
         """Headers that carry credentials to MCP servers, lower case, in configured order, each once."""
         return tuple(dict.fromkeys(server.inject.header.lower() for server in self.directory.servers))
 
+    @property
+    def credential_headers(self) -> tuple[str, ...]:
+        """Headers that carry MCP servers' own credentials: the check must see them to know what passes."""
+        found = (server.header_credentials for server in self.directory.servers)
+        return tuple(dict.fromkeys(name for own in found if own is not None for name in own.headers))
+
 
 def plan_from(
     directory: Directory, *, oauth: Bindable, check: Bindable, envoy: EnvoyValues, check_secret: bool

@@ -22,7 +22,7 @@ _STATUSES: Mapping[int, tuple[str, str]] = {
     500: ("server_error", "The server could not answer."),
     501: ("invalid_request", "This transfer coding is not supported."),
 }
-_UNAVAILABLE = ("temporarily_unavailable", "The server cannot answer right now. Try again.")
+UNAVAILABLE = ("temporarily_unavailable", "The server cannot answer right now. Try again.")
 
 # The check adds CORS headers to what it allowed; these are for answers that it had no say in. Fixed text, no
 # credentials, so anybody's script may read it.
@@ -39,12 +39,12 @@ def local_replies() -> Doc:
     return {
         "mappers": [
             # The check failed, did not answer, or said 5xx.
-            _reply(_all(_denied(), _status(503)), *_UNAVAILABLE, [*_LATER, *_READABLE]),
+            _reply(_all(_denied(), _status(503)), *UNAVAILABLE, [*_LATER, *_READABLE]),
             # Everything else with this flag is an answer of the check's.
             {"filter": _denied()},
             # The oauth listener is away. Not for browser pages (/authorize, /callback), which no script reads.
-            _reply(_all(unavailable, _undecided(), _not_a_page()), *_UNAVAILABLE, [*_LATER, *_READABLE]),
-            _reply(unavailable, *_UNAVAILABLE, _LATER),
+            _reply(_all(unavailable, _undecided(), _not_a_page()), *UNAVAILABLE, [*_LATER, *_READABLE]),
+            _reply(unavailable, *UNAVAILABLE, _LATER),
             *(_reply(_status(status), *texts, []) for status, texts in _STATUSES.items()),
         ],
     }

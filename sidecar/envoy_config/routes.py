@@ -76,7 +76,7 @@ def _host(plan: EnvoyPlan, authority: str, domains: list[str]) -> Doc:
             _refuse(":method", "|".join(METHODS), 405, "This method is not supported."),
             _refuse(":path", PLAIN_TARGET, 400, "This path can be read in more than one way."),
             *(route for issuer in issuers for route in _issuer(issuer)),
-            *(route for server in relayed for route in _relayed_documents(server, alone=alone, shared=bool(issuers))),
+            *(_documents(servers, issuers, alone=alone) if relayed else ()),
             *_well_known(server.path for server in servers if not is_relayed(server)),
             *(_mcp(server, plan, shared=bool(issuers)) for server in servers),
             _not_found(),
@@ -109,6 +109,22 @@ def _oauth(match: Doc) -> Doc:
         "route": {"cluster": OAUTH, "timeout": seconds(_OAUTH_SECONDS)},
         "typed_per_filter_config": {**NO_CHECK, BUFFER: buffered},
     }
+
+
+def _documents(servers: Iterable[Server], issuers: list[Issuer], *, alone: bool) -> Iterable[Doc]:
+    """Whose word about what counts where a relayed server has a say: about us and our servers only ours.
+
+    Its documents are below its own path, which may hold theirs. So theirs come first, and of two the longer path.
+    """
+    for issuer in issuers:
+        for document in _DOCUMENTS[1:]:
+            for end in ("", "/"):
+                yield _oauth({"path": f"{WELL_KNOWN}{document}{issuer.path}{end}"})
+    for server in servers:
+        if is_relayed(server):
+            yield from _relayed_documents(server, alone=alone, shared=bool(issuers))
+        else:
+            yield _oauth(_below(f"{WELL_KNOWN}{_DOCUMENTS[0]}{server.path}"))
 
 
 def _relayed_documents(server: Server, *, alone: bool, shared: bool) -> Iterable[Doc]:

@@ -9,11 +9,14 @@ from sidecar.events.clients import (
     ClientDeleted,
     ClientRegistered,
     ClientUpdated,
+    InitialAccessTokenCreated,
+    InitialAccessTokenRevoked,
     RegistrationRefused,
 )
 from sidecar.events.grants import (
     AccessTokenRevoked,
     CallDecided,
+    CredentialPassed,
     EndReason,
     GrantEnded,
     OriginRefused,
@@ -22,11 +25,23 @@ from sidecar.events.grants import (
     TokenRefused,
 )
 from sidecar.events.operation import (
+    FormerCredentials,
+    PoolNotServed,
+    PoolsCounted,
     PushChannel,
     RequestServed,
     StoreFault,
     UnexpectedError,
     UpstreamCalled,
+)
+from sidecar.events.operators import (
+    ClientReadmitted,
+    OperatorRefused,
+    PoolCreated,
+    PoolDeleted,
+    PoolUpdated,
+    UserOffboarded,
+    UserReadmitted,
 )
 from sidecar.events.sign_ins import (
     AuthorizationRefused,
@@ -35,21 +50,38 @@ from sidecar.events.sign_ins import (
     ConsentGiven,
     SignedIn,
 )
+from sidecar.events.upstream_registrations import (
+    UpstreamRegistered,
+    UpstreamRegistrationDeleted,
+    UpstreamRegistrationFailed,
+    UpstreamRegistrationLost,
+)
 
 __all__ = [
     "AccessTokenRevoked",
     "AuthorizationRefused",
     "CallDecided",
     "ClientDeleted",
+    "ClientReadmitted",
     "ClientRegistered",
     "ClientUpdated",
     "ConsentAsked",
     "ConsentDenied",
     "ConsentGiven",
+    "CredentialPassed",
     "EndReason",
     "Event",
+    "FormerCredentials",
     "GrantEnded",
+    "InitialAccessTokenCreated",
+    "InitialAccessTokenRevoked",
+    "OperatorRefused",
     "OriginRefused",
+    "PoolCreated",
+    "PoolDeleted",
+    "PoolNotServed",
+    "PoolUpdated",
+    "PoolsCounted",
     "PushChannel",
     "Recorder",
     "RegistrationRefused",
@@ -61,6 +93,12 @@ __all__ = [
     "TokenRefused",
     "UnexpectedError",
     "UpstreamCalled",
+    "UpstreamRegistered",
+    "UpstreamRegistrationDeleted",
+    "UpstreamRegistrationFailed",
+    "UpstreamRegistrationLost",
+    "UserOffboarded",
+    "UserReadmitted",
     "reference",
     "sign_in",
 ]

@@ -18,6 +18,8 @@ class ClientRegistered(Event):
     source: str = ""
     stored: bool = False
     """Whether the id is of the kind that only the store can open."""
+    initial_access_token: str = ""
+    """Which one let it in; empty when none was needed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,27 @@ class ClientDeleted(Event):
     client_name: str
     grants: int
     source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InitialAccessTokenCreated(Event):
+    name: ClassVar[str] = "initial_access_token_created"
+    pool: str
+    initial_access_token: str
+    """Its id, which opens nothing."""
+    label: str
+    uses: int
+    expires_at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InitialAccessTokenRevoked(Event):
+    name: ClassVar[str] = "initial_access_token_revoked"
+    pool: str
+    initial_access_token: str
+    label: str
+    unused: int
+    """How many uses it had left."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

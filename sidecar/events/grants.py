@@ -17,6 +17,9 @@ EndReason = Literal[
     "not_allowed",
     "other_user",
     "client_deleted",
+    "user_offboarded",
+    "pool_deleted",
+    "operator",
 ]
 """Why a grant ended before its time. `not_allowed`: the server's rule does not name the user any more. `other_user`:
 the IdP's answer to a refresh was about somebody else."""
@@ -92,6 +95,17 @@ class RevocationRefused(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CredentialPassed(Event):
+    """A request went to the MCP server with that server's own credential. Whose it is, only that server knows."""
+
+    name: ClassVar[str] = "credential_passed"
+    server: str
+    credential: str
+    """The configured prefix or header that it was recognised by, never the value."""
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallDecided(Event):
     """One ext_authz decision. The hot path's only event."""
 
@@ -99,8 +113,8 @@ class CallDecided(Event):
     audit: ClassVar[bool] = False
     server: str
     outcome: str
-    """`allowed`, `preflight`, `relayed`, or a refusal: `no_token`, `invalid_token`, `insufficient_scope`, `bad_origin`,
-    `not_found`, `no_pool`, `unavailable`."""
+    """`allowed`, `passed`, `preflight`, `relayed`, or a refusal: `no_token`, `invalid_token`, `insufficient_scope`,
+    `ambiguous`, `bad_origin`, `not_found`, `no_pool`, `unavailable`."""
     seconds: float
     client: str = ""
     client_name: str = ""

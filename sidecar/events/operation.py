@@ -49,11 +49,43 @@ class UpstreamCalled(Event):
     audit: ClassVar[bool] = False
     provider: str
     operation: str
-    """`discovery`, `jwks`, `exchange`, `refresh`, `revoke`, `userinfo` or `origin_metadata`."""
+    """`discovery`, `jwks`, `exchange`, `refresh`, `revoke`, `userinfo` or `origin_metadata`; of our own registration
+    `challenge`, `register`, `registration_read`, `registration_update` or `registration_delete`; of a client's
+    document, where the provider is `client`, `client_document` or `client_keys`."""
     outcome: str
     """`ok`, `refused`, `misconfigured`, `unavailable`, `unknown` or `malformed`."""
     seconds: float
     detail: str = ""
+    pool: str = ""
+    """Empty for what is no pool's: the MCP server's metadata, a client's document."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormerCredentials(Event):
+    """A call to an IdP was made with what the pool had before, or could not be made for lack of it."""
+
+    name: ClassVar[str] = "former_credentials"
+    audit: ClassVar[bool] = False
+    pool: str
+    upstream_client: str
+    """The client id at the IdP."""
+    operation: str
+    """`exchange`, `refresh` or `revoke`."""
+    what: str
+    """`client`: as a former client, for what was signed in with it. `secret`: the IdP takes the former secret and not
+    the new one. `gone`: signed in with a client that the pool does not have any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolNotServed(Event):
+    """The store has a pool that must not be used, so that its servers are as without one."""
+
+    name: ClassVar[str] = "pool_not_served"
+    audit: ClassVar[bool] = False
+    pool: str
+    reason: str
+    """`unreadable`: with these keys, or by this version. `needs_allow`: anybody could sign in at one of its servers.
+    `id_in_configuration`: another pool has its id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,3 +96,13 @@ class PushChannel(Event):
     audit: ClassVar[bool] = False
     up: bool
     detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PoolsCounted(Event):
+    """What there is in the pools that are served, looked at now and then."""
+
+    name: ClassVar[str] = "pools_counted"
+    audit: ClassVar[bool] = False
+    counts: tuple[tuple[str, int, int], ...]
+    """Pool, its registered clients, its grants."""

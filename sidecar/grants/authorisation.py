@@ -7,12 +7,14 @@ its HTTP form.
 from dataclasses import dataclass
 
 from sidecar.clock import Clock, Monotonic
-from sidecar.directory import Server
+from sidecar.directory import Inject, Server
 from sidecar.events import sign_in
 from sidecar.grants import vault
 from sidecar.grants.principal import Principal
 from sidecar.grants.principals import Key, Principals
 from sidecar.grants.upstream_refresh import UpstreamEnded, UpstreamRefresh, UpstreamTransient
+from sidecar.identity_assertions import IdentityAssertions
+from sidecar.identity_headers import identity_headers
 from sidecar.oauth.errors import InsufficientScope, InvalidToken, TemporarilyUnavailable
 from sidecar.records import Grant, Pool
 from sidecar.sealing import SealError
@@ -31,6 +33,7 @@ class Authorisation:
     principals: Principals
     clock: Clock
     monotonic: Monotonic
+    assertions: IdentityAssertions
 
     async def authorise(self, server: Server, pool: Pool, text: str) -> tuple[Principal, bool]:
         """The principal, and whether it was remembered.
@@ -64,10 +67,23 @@ class Authorisation:
             upstream = vault.unseal(data_key, view.grant, view.upstream)
         except SealError:
             raise InvalidToken(reason="the token does not open its grant") from None
-        principal = Principal(view.grant, view.access.scopes, upstream.access_token, view.upstream.serial)
         ends = (view.access.expires_at, view.grant.expires_at, view.upstream.expires_at or view.grant.expires_at)
+        if server.inject.mode == "identity":
+            principal = self._asserted(server.inject, view, now, min(ends))
+        else:
+            principal = Principal(view.grant, view.access.scopes, upstream.access_token, view.upstream.serial)
         self.principals.put(key, principal, read_at=read_at, remaining=min(ends) - now - 1)  # `now` is a whole second
         return principal
+
+    def _asserted(self, inject: Inject, view: AccessView, now: int, ends: int) -> Principal:
+        """Without the upstream token, which is kept and renewed all the same: whom the IdP has disabled is out then.
+
+        Remembered like every principal, so there is a signature once in two seconds and not for each call.
+        """
+        grant, scopes = view.grant, view.access.scopes
+        assertion = self.assertions.sign(grant, scopes, now=now, ends=ends)
+        given = {**identity_headers(grant, scopes), inject.header: inject.prefix + assertion}
+        return Principal(grant, scopes, upstream_token="", upstream_serial=0, identity=given)
 
     async def _view(self, token: Token) -> AccessView:
         view = await self.store.peek(token.grant_id, token.generation)

@@ -28,6 +28,7 @@ class GrantCreation:
         server: Server,
         identity: Identity,
         tokens: UpstreamTokens,
+        upstream_client: str = "",
     ) -> tuple[Grant, str]:
         """Store a new grant and return it with its code. Raises AccessDenied for a denied client or user."""
         now = self.clock()
@@ -53,6 +54,7 @@ class GrantCreation:
             created_at=now,
             expires_at=expires_at,
             reference=request.reference,
+            upstream_client=upstream_client or pool.client_id,
         )
         code = self.codec.mint(Kind.CODE, grant.id, 0)
         data_key = self.entropy(32)

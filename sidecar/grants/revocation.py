@@ -6,7 +6,7 @@ from sidecar.directory import Issuer
 from sidecar.events import AccessTokenRevoked, Recorder, sign_in
 from sidecar.grants import telling, vault
 from sidecar.oauth.params import RevocationRequest
-from sidecar.records import Client, Pool, UpstreamTokens
+from sidecar.records import Client, Grant, Pool, UpstreamTokens
 from sidecar.sealing import SealError
 from sidecar.store.base import Grants, GrantState
 from sidecar.tokens import Kind, Token, TokenCodec
@@ -47,7 +47,7 @@ class Revocation:
         if await self.store.revoke(token.grant_id):
             self.recorder(telling.ended(state.grant, "revoked"))
         if upstream is not None:
-            await self._revoke_upstream(pool, upstream)
+            await self._revoke_upstream(pool, state.grant, upstream)
 
     def _upstream_tokens(self, token: Token, state: GrantState) -> UpstreamTokens | None:
         """Only a live token opens them; an old one ends our grant and nothing else."""
@@ -58,8 +58,8 @@ class Revocation:
         except SealError:
             return None
 
-    async def _revoke_upstream(self, pool: Pool, tokens: UpstreamTokens) -> None:
+    async def _revoke_upstream(self, pool: Pool, grant: Grant, tokens: UpstreamTokens) -> None:
         try:
-            await self.upstream.revoke(pool, tokens)
+            await self.upstream.revoke(pool, tokens, client_id=grant.upstream_client)
         except UpstreamError:
             return  # best effort: ours is dead, and the adapter has recorded the failure

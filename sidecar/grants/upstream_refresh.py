@@ -84,7 +84,7 @@ class UpstreamRefresh:
             return
         tokens = vault.unseal(data_key, grant, stored)
         try:
-            refreshed = await self.upstream.refresh(pool, tokens.refresh_token)
+            refreshed = await self.upstream.refresh(pool, tokens.refresh_token, client_id=grant.upstream_client)
         except UpstreamRefused as error:
             await self._end(grant, "upstream_refused")
             raise UpstreamEnded(str(error)) from error

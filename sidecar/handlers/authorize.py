@@ -58,7 +58,8 @@ class AuthorizeEndpoint:
 
     async def _prompt(self, request: web.Request, raw: str | bytes) -> web.StreamResponse:
         issuer = request[ISSUER]
-        checked = await self.requests.check(issuer, request[POOL], self.requests.read(issuer, raw))
+        params = self.requests.read(issuer, raw)
+        checked = await self.requests.check(issuer, request[POOL], params, source_of(request))
         if request.method == hdrs.METH_HEAD:
             return web.Response(headers=self.pages.headers, content_type="text/html")
         # Reused, so that a second GET or a second tab does not spoil the form of the first.

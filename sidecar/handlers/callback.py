@@ -7,7 +7,7 @@ from aiohttp import hdrs, web
 
 from sidecar.events import reference
 from sidecar.handlers import cookies
-from sidecar.handlers.middleware import ISSUER, NO_STORE, POOL
+from sidecar.handlers.middleware import ISSUER, NO_STORE, POOL, source_of
 from sidecar.handlers.pages import Pages
 from sidecar.signin.returns import Refusal, Returns
 
@@ -26,7 +26,7 @@ class CallbackEndpoint:
         issuer = request[ISSUER]
         answer = self.returns.read(issuer, request.rel_url.raw_query_string)
         binding = cookies.binding(request, issuer, answer.state)
-        outcome = await self.returns.returned(issuer, request[POOL], answer, binding)
+        outcome = await self.returns.returned(issuer, request[POOL], answer, binding, source_of(request))
         if isinstance(outcome, Refusal):
             response = self.pages.no_access(outcome, reference.get())
         else:

@@ -13,14 +13,15 @@ from aiohttp import hdrs, web
 from sidecar import headers
 from sidecar.clock import Monotonic
 from sidecar.directory import Directory, Server
-from sidecar.events import CallDecided, Recorder, UnexpectedError
+from sidecar.events import CallDecided, CredentialPassed, Recorder, UnexpectedError, reference
 from sidecar.grants.authorisation import Authorisation
 from sidecar.grants.principal import Principal
-from sidecar.handlers import cors
+from sidecar.handlers import cors, header_credentials
 from sidecar.handlers.middleware import adopt_reference, frames
 from sidecar.oauth.challenge import bearer_challenge
 from sidecar.oauth.errors import (
     InsufficientScope,
+    InvalidRequest,
     InvalidToken,
     NotFound,
     OAuthError,
@@ -44,9 +45,11 @@ _OUTCOMES: dict[type[OAuthError], str] = {
     InsufficientScope: "insufficient_scope",
     NotFound: "not_found",
     BadOrigin: "bad_origin",
+    InvalidRequest: "ambiguous",
 }
 _RELAY_LOSES = (*headers.IDENTITY, *headers.FOREIGN_IDENTITY)
 _NEVER_FORWARDED = ("authorization", "cookie", *_RELAY_LOSES)
+_PASSED_LOSES = ("cookie", *_RELAY_LOSES)
 _UNPRINTABLE = dict.fromkeys((*range(32), 127), "?")
 
 
@@ -89,10 +92,13 @@ class CheckEndpoint:
         try:
             _check_origin(server, request)
             if cors.is_preflight(request):
-                return _Decision(cors.preflight(request), "preflight")
+                return _Decision(_preflight(server, request), "preflight")
             pool = self.directory.pool_of(server)
             if pool is None:
                 return _without_pool(server)
+            own = server.header_credentials
+            if own is not None and (credential := header_credentials.recognised(own, request.headers)):
+                return self._pass(server, request, credential)
             token = bearer(request.headers.getall(hdrs.AUTHORIZATION, []))
             principal, remembered = await self.authorisation.authorise(server, pool, token)
             return _allow(server, principal, cached=remembered)
@@ -103,6 +109,17 @@ class CheckEndpoint:
         except Exception as error:  # noqa: BLE001  whatever broke, the answer is a denial
             self.recorder(UnexpectedError(kind=type(error).__name__, frames=frames(error)))
             return _deny(TemporarilyUnavailable(reason=f"unexpected {type(error).__name__}"))
+
+    def _pass(self, server: Server, request: web.Request, credential: str) -> _Decision:
+        """The MCP server's own credential goes on untouched, and with it nothing that would say who calls."""
+        self.recorder(
+            CredentialPassed(
+                server=server.name, credential=credential, source=request.headers.get(headers.SOURCE, "")[:64]
+            )
+        )
+        # No grant and no token set: should the MCP server refuse it, there is nothing to mark.
+        log = {"client": f"header credential {credential}", "server": server.name, "reference": reference.get()}
+        return _Decision(_through(_log_headers(log), _PASSED_LOSES), "passed")
 
     def _record(self, request: web.Request, server: Server | None, decision: _Decision, seconds: float) -> None:
         grant = decision.principal.grant if decision.principal else None
@@ -136,18 +153,22 @@ def _check_origin(server: Server, request: web.Request) -> None:
 def _allow(server: Server, principal: Principal, *, cached: bool) -> _Decision:
     """Every identity header is set here or removed; our token and cookies never reach the MCP server."""
     grant = principal.grant
-    given = {server.inject.header: server.inject.prefix + principal.upstream_token}
+    if server.inject.mode == "identity":
+        given = principal.identity
+    else:
+        given = {server.inject.header: server.inject.prefix + principal.upstream_token}
     log = {
         "client": grant.client_name or grant.client_id,
         "user": grant.identity.email or grant.identity.subject,
         "grant": grant.id,
-        "serial": str(principal.upstream_serial),
+        # Names what Envoy reports when the MCP server answers 401. An assertion is no upstream token: nothing to mark.
+        "serial": str(principal.upstream_serial or ""),
         "server": server.name,
         "reference": grant.reference,
     }
-    said = {headers.LOG_PREFIX + name: _header_text(value) for name, value in log.items() if value}
     removed = [name for name in _NEVER_FORWARDED if name not in given]
-    return _Decision(_through({**given, **said}, removed), "allowed", principal=principal, cached=cached)
+    response = _through({**given, **_log_headers(log)}, removed)
+    return _Decision(response, "allowed", principal=principal, cached=cached)
 
 
 def _without_pool(server: Server) -> _Decision:
@@ -160,6 +181,14 @@ def _without_pool(server: Server) -> _Decision:
 def _through(given: Mapping[str, str], removed: Sequence[str]) -> web.Response:
     """The one place that says yes."""
     return web.Response(status=200, headers={**given, headers.REMOVE: ",".join(removed)})
+
+
+def _preflight(server: Server, request: web.Request) -> web.Response:
+    response = cors.preflight(request)
+    if server.header_credentials is not None:
+        allowed = (response.headers[hdrs.ACCESS_CONTROL_ALLOW_HEADERS], *server.header_credentials.headers)
+        response.headers[hdrs.ACCESS_CONTROL_ALLOW_HEADERS] = ", ".join(allowed)
+    return response
 
 
 def _deny(error: OAuthError, challenge: str = "", outcome: str = "") -> _Decision:
@@ -185,6 +214,10 @@ def _challenge(error: OAuthError, server: Server, path: str) -> str:
         error=None if isinstance(error, NoToken) else error.code,
         description=error.description,
     )
+
+
+def _log_headers(log: Mapping[str, str]) -> dict[str, str]:
+    return {headers.LOG_PREFIX + name: _header_text(value) for name, value in log.items() if value}
 
 
 def _header_text(value: str) -> str:

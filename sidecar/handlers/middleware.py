@@ -23,6 +23,7 @@ from sidecar.events import Recorder, RequestServed, UnexpectedError
 from sidecar.handlers import cors
 from sidecar.oauth.errors import (
     AuthorizationError,
+    InvalidClient,
     InvalidRequest,
     MethodNotAllowed,
     NotFound,
@@ -58,6 +59,7 @@ NO_STORE: Mapping[str, str] = MappingProxyType({"Cache-Control": "no-store", "Pr
 _WELL_KNOWN = "/.well-known/"
 _CORS_ENDPOINTS = frozenset({"register", "token", "revoke"})
 _PAGE_ENDPOINTS = frozenset({"authorize", "callback"})
+_AUTHENTICATING_ENDPOINTS = frozenset({"token", "revoke"})
 
 
 def json_response(document: object, *, status: int = 200, extra: Mapping[str, str] = NO_STORE) -> web.Response:
@@ -93,7 +95,8 @@ def path_of(request: web.Request) -> str:
 def at_issuer(directory: Directory, issuer_path: str, handler: Handler) -> Handler:
     """`handler` for the issuer at the request's authority whose path this is; 404 for every other, or without a pool.
 
-    A deleted pool takes all of the issuer's endpoints with it (design 7).
+    A deleted pool takes all of the issuer's endpoints with it (design 7). Where clients authenticate they are told that
+    they are unknown: then they forget what they had, and begin anew when there is a pool again (RFC 6749 5.2).
     """
 
     async def bound(request: web.Request) -> web.StreamResponse:
@@ -103,11 +106,19 @@ def at_issuer(directory: Directory, issuer_path: str, handler: Handler) -> Handl
             raise NotFound(reason="no issuer at this host and path")
         pool = directory.pool_of(issuer)
         if pool is None:
-            raise NotFound(reason="the issuer has no pool")
+            return _without_pool(request, path)
         request[ISSUER], request[POOL] = issuer, pool
         return await handler(request)
 
     return bound
+
+
+def _without_pool(request: web.Request, path: str) -> web.StreamResponse:
+    if path.rpartition("/")[2] not in _AUTHENTICATING_ENDPOINTS:
+        raise NotFound(reason="the issuer has no pool")
+    if request.method == hdrs.METH_OPTIONS:
+        return cors.preflight(request)  # or a browser client would not learn it
+    raise InvalidClient(reason="the issuer has no pool", basic=hdrs.AUTHORIZATION in request.headers)
 
 
 async def preflight(request: web.Request) -> web.StreamResponse:

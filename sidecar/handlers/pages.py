@@ -66,6 +66,8 @@ class Pages:
             app=request.client_name,
             client_id=_short(checked.client),
             document_host=_document_host(checked.client),
+            configured=checked.client.kind is ClientKind.STATIC,
+            loopback_only=all(redirects.is_loopback(uri) for uri in checked.client.redirect_uris),
             redirect_host=host,
             redirect_uri=request.redirect_uri,
             destination=_destination(request.redirect_uri),

@@ -1,7 +1,7 @@
 """GET, PUT and DELETE /register/{client_id} (RFC 7592 2). Owns the HTTP form only: `management` decides."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from aiohttp import hdrs, web
@@ -19,6 +19,7 @@ from sidecar.handlers.middleware import (
     read_body,
     source_of,
 )
+from sidecar.limits import RateLimits
 from sidecar.management import Management
 from sidecar.oauth.errors import InvalidClientMetadata, OAuthError
 from sidecar.oauth.params import bearer
@@ -30,6 +31,7 @@ _PATH = "/register/{client_id}"
 @dataclass(frozen=True, slots=True)
 class RegistrationEndpoint:
     management: Management
+    limits: RateLimits
     recorder: Recorder
 
     def routes(self) -> list[web.RouteDef]:
@@ -40,29 +42,32 @@ class RegistrationEndpoint:
         ]
 
     async def read(self, request: web.Request) -> web.Response:
-        with self._refusals(request):
-            document = await self.management.read(request[ISSUER], request[POOL], *_credentials(request))
+        async with self._attempt(request) as credentials:
+            document = await self.management.read(request[ISSUER], request[POOL], *credentials)
         return json_response(document)
 
     async def replace(self, request: web.Request) -> web.Response:
         issuer, pool, source = request[ISSUER], request[POOL], source_of(request)
-        with self._refusals(request):
-            client = await self.management.client(issuer, pool, *_credentials(request))
+        async with self._attempt(request) as credentials:
+            client = await self.management.client(issuer, pool, *credentials)
             body = parse_json(await read_body(request, JSON, otherwise=InvalidClientMetadata))
             document = await self.management.replace(issuer, pool, client, body, source)
         return json_response(document)
 
     async def delete(self, request: web.Request) -> web.Response:
-        with self._refusals(request):
-            await self.management.delete(request[ISSUER], request[POOL], *_credentials(request), source_of(request))
+        async with self._attempt(request) as credentials:
+            await self.management.delete(request[ISSUER], request[POOL], *credentials, source_of(request))
         return web.Response(status=204, headers=NO_STORE)
 
-    @contextmanager
-    def _refusals(self, request: web.Request) -> Iterator[None]:
+    @asynccontextmanager
+    async def _attempt(self, request: web.Request) -> AsyncIterator[tuple[str, str]]:
+        """Around everything: gives the credentials, bounds how often they may be guessed, tells every refusal."""
+        credentials, source = _credentials(request), source_of(request)
         try:
-            yield
+            async with self.limits.management(source, *credentials):
+                yield credentials
         except KNOWN_FAILURES as failure:
-            error, source = protocol_error(failure), source_of(request)
+            error = protocol_error(failure)
             self.recorder(
                 RegistrationRefused(issuer=request[ISSUER].url, error=error.code, detail=error.reason, source=source)
             )

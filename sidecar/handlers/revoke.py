@@ -1,6 +1,6 @@
 """POST /revoke (RFC 7009): 200 for whatever is dead afterwards, 503 when that is not certain."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
@@ -9,6 +9,7 @@ from sidecar.events import Recorder, RevocationRefused
 from sidecar.grants.revocation import Revocation
 from sidecar.handlers.client_form import read_client_form
 from sidecar.handlers.middleware import ISSUER, KNOWN_FAILURES, NO_STORE, POOL, protocol_error, source_of
+from sidecar.handlers.turns import Turns
 from sidecar.limits import RateLimits
 from sidecar.oauth.params import RevocationRequest, revocation_request
 
@@ -19,6 +20,7 @@ class RevokeEndpoint:
     limits: RateLimits
     revocation: Revocation
     recorder: Recorder
+    turns: Turns = field(default_factory=Turns)
 
     def routes(self) -> list[web.RouteDef]:
         return [web.post("/revoke", self.handle)]
@@ -29,10 +31,10 @@ class RevokeEndpoint:
         try:
             body, authorization = await read_client_form(request)
             asked = revocation_request(body, authorization)
-            async with self.limits.authentication(source_of(request), asked.credentials):
-                client = await self.clients.authenticate(
-                    issuer, pool, asked.credentials, basic=authorization is not None
-                )
+            source, basic = source_of(request), authorization is not None
+            await self.clients.fetched(issuer, pool, asked.credentials.client_id, source)
+            async with self.turns, self.limits.authentication(source, asked.credentials):
+                client = await self.clients.authenticate(issuer, pool, asked.credentials, basic=basic, source=source)
             await self.revocation.revoke(asked, client, pool, issuer)
         except KNOWN_FAILURES as failure:
             error = protocol_error(failure)

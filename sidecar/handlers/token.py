@@ -1,6 +1,7 @@
 """POST /token (RFC 6749 3.2): authenticate the client, then hand over to redemption or rotation."""
 
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import dataclass, field
 
 from aiohttp import web
 
@@ -12,9 +13,11 @@ from sidecar.grants.redemption import Redemption
 from sidecar.grants.rotation import Rotation
 from sidecar.handlers.client_form import read_client_form
 from sidecar.handlers.middleware import ISSUER, KNOWN_FAILURES, POOL, json_response, protocol_error, source_of
+from sidecar.handlers.turns import Turns
 from sidecar.limits import RateLimits
 from sidecar.oauth.errors import OAuthError
 from sidecar.oauth.params import CodeRequest, RefreshRequest, token_request
+from sidecar.store.base import StoreError
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,7 @@ class TokenEndpoint:
     rotation: Rotation
     clock: Clock
     recorder: Recorder
+    turns: Turns = field(default_factory=Turns)
 
     def routes(self) -> list[web.RouteDef]:
         return [web.post("/token", self.handle)]
@@ -41,12 +45,17 @@ class TokenEndpoint:
         return json_response(answer.document(self.clock()))
 
     async def _answer(self, request: web.Request, asked: CodeRequest | RefreshRequest, *, basic: bool) -> TokenAnswer:
-        issuer, pool = request[ISSUER], request[POOL]
-        async with self.limits.authentication(source_of(request), asked.credentials):
-            client = await self.clients.authenticate(issuer, pool, asked.credentials, basic=basic)
+        issuer, pool, source = request[ISSUER], request[POOL], source_of(request)
+        await self.clients.fetched(issuer, pool, asked.credentials.client_id, source)
+        async with self.turns, self.limits.authentication(source, asked.credentials):
+            client = await self.clients.authenticate(issuer, pool, asked.credentials, basic=basic, source=source)
         if isinstance(asked, CodeRequest):
-            return await self.redemption.redeem(asked, client, issuer)
-        return await self.rotation.refresh(asked, client, pool, issuer)
+            answer = await self.redemption.redeem(asked, client, issuer)
+        else:
+            answer = await self.rotation.refresh(asked, client, pool, issuer)
+        with suppress(StoreError):  # the tokens stand, whether or not the registry hears of it
+            await self.clients.used(client)
+        return answer
 
     def _refused(self, request: web.Request, asked: CodeRequest | RefreshRequest | None, error: OAuthError) -> None:
         flows = {CodeRequest: "authorization_code", RefreshRequest: "refresh_token"}

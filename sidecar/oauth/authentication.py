@@ -1,6 +1,7 @@
-"""What a caller says to prove who it is: client credentials (RFC 6749 2.3) and bearer tokens (RFC 6750 2.1).
+"""What a caller says to prove who it is: client credentials (RFC 6749 2.3, RFC 7521 4.2), bearer tokens (RFC 6750 2.1).
 
-Owns the reading only. Whether a secret is right, and whether a token still stands for anything, others decide.
+Owns the reading only. Whether a secret or an assertion is right, and whether a token still stands for anything, others
+decide.
 """
 
 import re
@@ -10,9 +11,10 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from sidecar.oauth import forms
+from sidecar.oauth.assertion import ASSERTION_TYPE, claimed_client
 from sidecar.oauth.errors import InvalidClient, InvalidRequest, InvalidToken, OAuthError
 
-AuthMethod = Literal["none", "client_secret_post", "client_secret_basic"]
+AuthMethod = Literal["none", "client_secret_post", "client_secret_basic", "private_key_jwt"]
 
 _BASIC = re.compile(r"basic +([A-Za-z0-9+/]+={0,2})", re.IGNORECASE)
 # RFC 6750 2.1 and RFC 9110 11.1: the scheme in any case, one space, b64token; everything else exactly.
@@ -31,7 +33,10 @@ class NoToken(OAuthError):
 
 @dataclass(frozen=True, slots=True)
 class ClientCredentials:
-    """Who the caller says it is, and how it wants to prove that. `secret` is empty for `none`."""
+    """Who the caller says it is, and how it wants to prove that.
+
+    `secret` is empty for `none`, and the assertion for `private_key_jwt`.
+    """
 
     client_id: str
     method: AuthMethod
@@ -50,7 +55,9 @@ def client_credentials(fields: Mapping[str, str], authorization: str | None) -> 
     """
     client_id, secret = fields.get("client_id", ""), fields.get("client_secret", "")
     if "client_assertion" in fields or "client_assertion_type" in fields:
-        raise InvalidClient(reason="client assertions are not supported")
+        if secret or authorization is not None:
+            raise InvalidRequest("Use one client authentication method only.", reason="two methods")
+        return _assertion(fields)
     if authorization is None:
         if not client_id:
             raise InvalidClient(reason="no client_id")
@@ -78,6 +85,19 @@ def bearer(header_values: Sequence[str]) -> str:
     if found is None:
         raise InvalidToken(reason="malformed bearer token")
     return found[1]
+
+
+def _assertion(fields: Mapping[str, str]) -> ClientCredentials:
+    """RFC 7521 4.2: who it is from stands in the assertion; a `client_id` beside it must be the same."""
+    assertion, client_id = fields.get("client_assertion", ""), fields.get("client_id", "")
+    if fields.get("client_assertion_type") != ASSERTION_TYPE:
+        raise InvalidClient(reason="no client_assertion_type, or one that we do not know")
+    if not assertion:
+        raise InvalidClient(reason="no client_assertion")
+    claimed = claimed_client(assertion)
+    if client_id and client_id != claimed:
+        raise InvalidClient(reason="the client_id is not the one of the assertion")
+    return ClientCredentials(claimed, "private_key_jwt", assertion)
 
 
 def _basic(authorization: str) -> ClientCredentials:

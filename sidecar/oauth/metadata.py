@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from authlib.oauth2.rfc8414 import AuthorizationServerMetadata  # type: ignore[import-untyped]
 
 from sidecar.oauth import pkce
+from sidecar.oauth.assertion import ALGORITHMS
 from sidecar.oauth.errors import ServerError
 from sidecar.oauth.registration import AUTH_METHODS, GRANT_TYPES, RESPONSE_TYPES
 from sidecar.oauth.texts import is_link
@@ -37,6 +38,8 @@ class Capabilities:
 
     revocation: bool = True
     cimd: bool = False
+    jwks: bool = False
+    """Whether MCP servers get assertions that our published keys verify."""
     registration: bool = True
     scopes: tuple[str, ...] = ()
 
@@ -52,7 +55,7 @@ def authorization_server(
         "response_types_supported": list(RESPONSE_TYPES),
         "response_modes_supported": ["query"],
         "grant_types_supported": list(GRANT_TYPES),
-        "token_endpoint_auth_methods_supported": list(AUTH_METHODS),
+        **_authentication("token_endpoint", capabilities),
         "code_challenge_methods_supported": [pkce.METHOD],
         "authorization_response_iss_parameter_supported": True,  # RFC 9207 3
     }
@@ -60,9 +63,11 @@ def authorization_server(
         document["registration_endpoint"] = f"{issuer}/register"
     if capabilities.revocation:
         document["revocation_endpoint"] = f"{issuer}/revoke"
-        document["revocation_endpoint_auth_methods_supported"] = list(AUTH_METHODS)
+        document |= _authentication("revocation_endpoint", capabilities)
     if capabilities.cimd:
         document["client_id_metadata_document_supported"] = True
+    if capabilities.jwks:
+        document["jwks_uri"] = f"{issuer}/.well-known/jwks.json"
     if capabilities.scopes:
         document["scopes_supported"] = list(capabilities.scopes)
     fault = _fault(document)
@@ -88,6 +93,16 @@ def protected_resource(
     if base:
         document["scopes_supported"] = base
     return document
+
+
+def _authentication(endpoint: str, capabilities: Capabilities) -> dict[str, object]:
+    """How clients authenticate there (RFC 8414 2). Only a client with a document has keys; most of those use `none`."""
+    if not capabilities.cimd:
+        return {f"{endpoint}_auth_methods_supported": list(AUTH_METHODS)}
+    return {
+        f"{endpoint}_auth_methods_supported": [*AUTH_METHODS, "private_key_jwt"],
+        f"{endpoint}_auth_signing_alg_values_supported": list(ALGORITHMS),
+    }
 
 
 def _display_members(source: Mapping[str, object], issuer: str) -> dict[str, object]:

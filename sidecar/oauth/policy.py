@@ -32,6 +32,8 @@ KNOWN_REDIRECTS = (
     "https://vscode.dev/redirect",
     "https://insiders.vscode.dev/redirect",
     "https://www.cursor.com/agents/mcp/oauth/callback",
+    "https://www.perplexity.ai/rest/connections/oauth_callback",
+    "https://enterprise.perplexity.ai/rest/connections/oauth_callback",
 )
 """Callbacks of hosted MCP clients, for operators who do not want any https host."""
 
@@ -105,6 +107,29 @@ class RegistrationPolicy:
         return not self.redirect_hosts or any(_covers(entry, uri, parsed) for entry in self.redirect_hosts)
 
 
+@dataclass(frozen=True, slots=True)
+class DocumentPolicy:
+    """Whose client id metadata documents are taken. `hosts` and `denied_hosts`: `host` or `*.domain`; the denial wins."""
+
+    enabled: bool = False
+    hosts: tuple[str, ...] = ()
+    """Empty for any."""
+    denied_hosts: tuple[str, ...] = ()
+
+    def allows(self, url: str) -> bool:
+        parsed = parse(url)
+        if not self.enabled or parsed is None or parsed.scheme != "https":
+            return False
+        host = parsed.host.lower()
+        if any(_names(entry, host) for entry in self.denied_hosts):
+            return False
+        return not self.hosts or any(_names(entry, host) for entry in self.hosts)
+
+
+def _names(entry: str, host: str) -> bool:
+    return host.endswith(entry[1:]) if entry.startswith("*.") else host == entry
+
+
 def _covers(entry: str, uri: str, parsed: Uri) -> bool:
     if entry.endswith("/*"):
         return uri.startswith(entry[:-1]) and _SEGMENT.fullmatch(uri[len(entry) - 1 :]) is not None
@@ -112,5 +137,4 @@ def _covers(entry: str, uri: str, parsed: Uri) -> bool:
         return uri == entry
     if parsed.port not in {None, 443}:
         return False
-    host = parsed.host.lower()
-    return host.endswith(entry[1:]) if entry.startswith("*.") else host == entry
+    return _names(entry, parsed.host.lower())

@@ -1,7 +1,9 @@
 """The kinds of value that keys of the configuration have, and what each refuses by itself. Owns no key."""
 
 import ipaddress
+import math
 import re
+from datetime import datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
@@ -9,6 +11,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from sidecar.oauth.policy import KNOWN_REDIRECTS
 from sidecar.settings import urls
 
+_LAST_MOMENT = 0xFFFFFFFF
+"""What a client id has room for. Milliseconds are beyond, so nobody's are taken for seconds."""
 _UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -19,6 +23,22 @@ def _seconds(value: object) -> object:
     if isinstance(value, str):
         raise ValueError("must be seconds, or a number with s, m, h or d")  # noqa: TRY004 - pydantic wants ValueError
     return value
+
+
+def _moment(value: object) -> object:
+    """YAML reads an unquoted timestamp as one. A fraction counts as the next second: more is cut off, not less."""
+    if isinstance(value, str) and re.fullmatch(r"\d{1,10}", value):
+        return int(value)
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            value = None
+    if isinstance(value, datetime) and value.tzinfo:
+        return math.ceil(value.timestamp())
+    if type(value) is int:
+        return value
+    raise ValueError("must be a time with its zone, such as 2026-01-31T12:00:00Z, or Unix seconds")
 
 
 def _switch(value: object) -> object:
@@ -45,9 +65,20 @@ def some(values: tuple[str, ...]) -> tuple[str, ...]:
     return values
 
 
-def _scope(value: str) -> str:
-    if not re.fullmatch(r"[\x21\x23-\x5b\x5d-\x7e]+", value):  # RFC 6749 3.3
-        raise ValueError("a scope is printable ASCII without blanks, quotes and backslashes")
+def host_name(value: str) -> str:
+    if not re.fullmatch(r"[a-z0-9-]+(\.[a-z0-9-]+)*", value):
+        raise ValueError("must be a host name in lower case, without scheme, port and path")
+    return value
+
+
+def host_pattern(value: str) -> str:
+    host_name(value.removeprefix("*."))
+    return value
+
+
+def static_client_id(value: str) -> str:
+    if value and not re.fullmatch(r"(?!dcr)[A-Za-z0-9._~-]{1,128}", value):
+        raise ValueError("must be letters, digits and . _ ~ -, and not begin with dcr, as ids of our making do")
     return value
 
 
@@ -57,11 +88,10 @@ def redirect_hosts(value: object) -> object:
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
 Seconds = Annotated[int, BeforeValidator(_seconds)]
+Moment = Annotated[int, BeforeValidator(_moment, json_schema_input_type=int | str), Field(ge=0, le=_LAST_MOMENT)]
 Switch = BeforeValidator(_switch)
 Address = Annotated[str, AfterValidator(_bind)]
 PublicUrl = Annotated[str, AfterValidator(urls.public_url)]
-UpstreamUrl = Annotated[str, AfterValidator(urls.upstream_url)]
-Scopes = Annotated[tuple[Annotated[str, AfterValidator(_scope)], ...], Field(max_length=100)]
 
 
 class Section(BaseModel):

@@ -19,6 +19,7 @@ def resolve_limits(raw: LimitsSection, problems: list[Problem]) -> Budgets:
         pool_registrations=_budget(raw.pool_registrations, default.pool_registrations),
         sign_ins=_budget(raw.sign_ins, default.sign_ins),
         failed_authentications=_budget(raw.failed_authentications, default.failed_authentications),
+        documents=_budget(raw.documents, default.documents),
         ranges=tuple(_range(each) for each in raw.ranges),
     )
 

@@ -11,7 +11,6 @@ from sidecar.settings.errors import Problem, SettingsError
 from sidecar.settings.schema import Configuration
 
 _NOT_AVAILABLE = {
-    ("mode", "identity"): "`identity` is not available yet; use `upstream`",
     ("dcr", "token"): "`token` is not available yet; use `open` or `off`",
     ("cimd", "on"): "`on` is not available yet; use `off`",
 }

@@ -6,7 +6,7 @@ from typing import Literal
 
 from sidecar.budgets import Budgets
 from sidecar.directory import Directory
-from sidecar.oauth.policy import RegistrationPolicy
+from sidecar.oauth.policy import DocumentPolicy, RegistrationPolicy
 from sidecar.records import Lifetimes
 from sidecar.sealing import Keyring
 
@@ -89,18 +89,32 @@ class Outline:
 
 
 @dataclass(frozen=True, slots=True)
+class DocumentSettings:
+    """How client id metadata documents are fetched, and whose are taken."""
+
+    policy: DocumentPolicy = field(default_factory=DocumentPolicy)
+    scopes: tuple[str, ...] = ()
+    """What their clients may ask for at most; empty for all that a server has."""
+    internal_hosts: frozenset[str] = frozenset()
+    ca_file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     listeners: Listeners
     keyring: Keyring = field(repr=False)
     directory: Directory
     store: StoreSettings
     registration: RegistrationPolicy
-    dcr: Literal["open", "off"]
+    dcr: Literal["open", "token", "off"]
     lifetimes: Lifetimes
     log: LogSettings
     envoy: EnvoySettings
+    documents: DocumentSettings = field(default_factory=DocumentSettings)
     limits: Budgets = field(default_factory=Budgets)
     admin_token: str = field(repr=False, default="")
     """Empty: the admin API is off."""
+    keys_file: str = ""
+    """Where the keyring was read from: for messages and for `doctor`."""
     warnings: tuple[str, ...] = ()
     """What is allowed but probably not meant."""

@@ -2,36 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from urllib.parse import urlsplit
 
-from sidecar.records import Pool
+from sidecar.pools import judgement
+from sidecar.records import Pool, SelfRegistration, UpstreamCredentials
 from sidecar.settings.errors import Problem
-from sidecar.settings.schema import PoolSection
+from sidecar.settings.pool_sections import PoolSection
 from sidecar.settings.secret_files import Secrets
 from sidecar.upstream import quirks
-
-_KEYS = {
-    "authorization_endpoint": "endpoints.authorize",
-    "token_endpoint": "endpoints.token",
-    "userinfo_endpoint": "endpoints.userinfo",
-    "jwks_uri": "endpoints.jwks",
-}
-_OURS = frozenset(
-    [
-        "client_id",
-        "client_secret",
-        "code_challenge",
-        "code_challenge_method",
-        "nonce",
-        "redirect_uri",
-        "request",
-        "request_uri",
-        "response_mode",
-        "response_type",
-        "scope",
-        "state",
-    ]
-)
 
 
 def resolve_pools(sections: Sequence[PoolSection], secrets: Secrets) -> Mapping[str, Pool]:
@@ -58,7 +35,7 @@ def _pool(section: PoolSection, secrets: Secrets) -> Pool:
         name=section.name,
         id=section.id,
         provider=section.provider,
-        client_id=section.client_id,
+        client_id=section.client_id or "",
         client_secret=secrets.read(key, section.client_secret, section.client_secret_file),
         scopes=section.scopes,
         issuer=section.issuer or "",
@@ -71,27 +48,49 @@ def _pool(section: PoolSection, secrets: Secrets) -> Pool:
         token_auth=section.token_auth,
         ca_file=str(secrets.base / section.tls.ca_file) if section.tls.ca_file else "",
         proxy=section.proxy,
+        clients_not_before=section.clients_not_before,
+        former=_former(section, secrets),
+        registration=_registration(section, secrets),
     )
+
+
+def _registration(section: PoolSection, secrets: Secrets) -> SelfRegistration | None:
+    wanted, key = section.registration, f"pools[{section.name}].registration.initial_access_token"
+    token = secrets.read(key, wanted.initial_access_token, wanted.initial_access_token_file)
+    return SelfRegistration(wanted.allowed_issuers, token) if token or wanted.allowed_issuers else None
+
+
+def _former(section: PoolSection, secrets: Secrets) -> tuple[UpstreamCredentials, ...]:
+    found = []
+    for index, each in enumerate(section.former):
+        secret = secrets.read(
+            f"pools[{section.name}].former[{index}].client_secret", each.client_secret, each.client_secret_file
+        )
+        found.append(UpstreamCredentials(each.client_id or section.client_id or "", secret, each.until))
+    return tuple(found)
 
 
 def _wrong(section: PoolSection, pool: Pool) -> list[tuple[str, str]]:
     """(key, text) for each thing that would end in failing sign-ins."""
-    found = []
-    if pool.provider not in quirks.PRESETS:
-        found.append(("provider", f"is not known; there is: {', '.join(sorted(quirks.PRESETS))}"))
-    else:
-        form = quirks.preset(pool.provider).issuer_form
-        such = f", such as {form}" if form else ""
-        found += [
-            (_KEYS.get(key, key), f"is required for this provider{such if key == 'issuer' else ''}")
-            for key in quirks.missing(pool)
-        ]
+    found = list(judgement.wrong(pool))
     secret = section.client_secret is not None or section.client_secret_file
-    if not secret and pool.token_auth != "none":  # noqa: S105 - the name of a method
+    if not section.client_id:
+        found += _without_client(section, pool)
+    elif not secret and pool.token_auth != "none":  # noqa: S105 - the name of a method
         found.append(("client_secret_file", "is required, or `token_auth: none` for a public client"))
-    reserved = sorted(_OURS.intersection(section.authorize_params))
-    if reserved:
-        found.append(("authorize_params", f"{', '.join(reserved)} is always ours; remove it"))
-    if section.proxy and urlsplit(section.proxy).scheme not in {"http", "https"}:
-        found.append(("proxy", "must be an http:// or https:// URL"))
+    for index, each in enumerate(section.former):
+        given = each.client_secret is not None or each.client_secret_file
+        if not given and (pool.token_auth != "none" or each.client_id in ("", pool.client_id)):  # noqa: S105
+            found.append((f"former[{index}].client_secret_file", "is required: it is what the pool had before"))
+    return found
+
+
+def _without_client(section: PoolSection, pool: Pool) -> list[tuple[str, str]]:
+    found = []
+    if pool.provider in quirks.PRESETS and quirks.preset(pool.provider).discovery == "none":
+        found.append(("client_id", f"is required: {pool.provider} has nowhere to register by itself"))
+    if section.client_secret is not None or section.client_secret_file:
+        found.append(("client_id", "is required with a client secret; without both the sidecar registers itself"))
+    if any(not each.client_id for each in section.former):
+        found.append(("former", "each needs its `client_id`, since the pool has none of its own"))
     return found

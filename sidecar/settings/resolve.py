@@ -3,23 +3,23 @@
 Each function takes what it judges and reports to one list, so that everything wrong is told at once.
 """
 
-import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import SecretStr
 
 from sidecar import keyfile
-from sidecar.oauth.policy import KNOWN_SCHEMES, RegistrationPolicy
 from sidecar.records import Lifetimes, Pool
 from sidecar.sealing import Keyring
 from sidecar.settings import urls
+from sidecar.settings.clients import resolve_clients, resolve_documents, resolve_policy
 from sidecar.settings.errors import Problem, SettingsError
 from sidecar.settings.limits import resolve_limits
 from sidecar.settings.model import Bind, EnvoySettings, Listeners, LogSettings, Outline, Settings, StoreSettings
 from sidecar.settings.pools import resolve_pools
-from sidecar.settings.schema import Configuration, EnvoySection, ListenersSection, RedirectsSection
-from sidecar.settings.secret_files import Secrets
+from sidecar.settings.schema import Configuration, EnvoySection, ListenersSection
+from sidecar.settings.secret_files import Secrets, unguessable
 from sidecar.settings.servers import resolve_servers
 
 STORE_SCHEMES = (
@@ -33,7 +33,6 @@ STORE_SCHEMES = (
     "embedded:",
 )
 _TOKEN_LENGTH = 32
-_TOKEN_VARIETY = 8
 
 
 def outline(raw: Configuration, base: Path) -> Outline:
@@ -56,14 +55,17 @@ def resolve(raw: Configuration, base: Path) -> Settings:
     keyring = _keyring(base / raw.keys.file, problems, warnings)
     pools = resolve_pools(raw.pools, secrets)
     directory = resolve_servers(raw.servers, pools, problems, warnings)
+    directory = replace(directory, clients=resolve_clients(raw.clients, pools, secrets))
     listeners = _listeners(raw.listeners, secrets, problems)
     admin_token = _shared_secret("admin.token", raw.admin.token, raw.admin.token_file, secrets)
-    if admin_token:
-        warnings.append("admin: the admin API is not offered yet, so its listener stays closed")
+    if admin_token and not listeners.admin.private:
+        text = "it speaks plain HTTP, and whoever reads along has the admin token; keep it on loopback or a unix: path"
+        warnings.append(f"listeners.admin: {text}, or put TLS in front of it")
     store = _store(raw, base, secrets, problems)
     envoy = _envoy(raw.envoy, base, problems, default_stream=raw.lifetimes.access)
     _distinct(admin_token, listeners.check_secret, pools, problems)
-    registration = _registration(raw.registration.redirects, problems)
+    registration = resolve_policy(raw.registration, problems)
+    documents = resolve_documents(raw.registration, base, problems)
     limits = resolve_limits(raw.limits, problems)
     if problems or keyring is None:
         raise SettingsError(problems)
@@ -77,8 +79,10 @@ def resolve(raw: Configuration, base: Path) -> Settings:
         lifetimes=Lifetimes(**raw.lifetimes.model_dump()),
         log=LogSettings(raw.log.format, raw.log.level),
         envoy=envoy,
+        documents=documents,
         limits=limits,
         admin_token=admin_token,
+        keys_file=str(base / raw.keys.file),
         warnings=tuple(warnings),
     )
 
@@ -97,19 +101,10 @@ def _keyring(path: Path, problems: list[Problem], warnings: list[str]) -> Keyrin
 def _shared_secret(key: str, value: SecretStr | None, file: str, secrets: Secrets) -> str:
     """A secret that we choose, so it has no excuse to be guessable."""
     found = secrets.read(key, value, file)
-    if found and not secrets.withheld and not _unguessable(found):
+    if found and not secrets.withheld and not unguessable(found):
         text = f"must be {_TOKEN_LENGTH} random characters or more; make it with `openssl rand -hex 32`"
         secrets.problems.append(Problem(key, text))
     return found
-
-
-def _unguessable(secret: str) -> bool:
-    """It travels in a header, and the likes of 32 equal characters are no secret."""
-    return (
-        len(secret) >= _TOKEN_LENGTH
-        and len(set(secret)) >= _TOKEN_VARIETY
-        and re.fullmatch(r"[!-~]+", secret) is not None
-    )
 
 
 def _listeners(raw: ListenersSection, secrets: Secrets, problems: list[Problem]) -> Listeners:
@@ -170,16 +165,8 @@ def _envoy(raw: EnvoySection, base: Path, problems: list[Problem], *, default_st
 def _distinct(admin_token: str, check_secret: str, pools: Mapping[str, Pool], problems: list[Problem]) -> None:
     """A secret that two places know is as weak as the weaker of them."""
     seen = [value for value in (admin_token, check_secret) if value]
-    upstream = {pool.client_secret for pool in pools.values() if pool.client_secret}
+    upstream = {pool.client_secret for pool in pools.values()} - {""}
+    upstream |= {former.client_secret for pool in pools.values() for former in pool.former} - {""}
     if len(set(seen)) != len(seen) or upstream.intersection(seen):
         text = "is used twice; the admin token, the check secret and every client secret must differ"
         problems.append(Problem("admin.token" if admin_token else "listeners.check_secret", text))
-
-
-def _registration(raw: RedirectsSection, problems: list[Problem]) -> RegistrationPolicy:
-    schemes = KNOWN_SCHEMES if raw.schemes is None else frozenset(raw.schemes)
-    try:
-        return RegistrationPolicy(schemes, raw.hosts)
-    except ValueError as error:
-        problems.append(Problem("registration.redirects", str(error)))
-        return RegistrationPolicy()

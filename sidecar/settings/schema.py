@@ -7,21 +7,24 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 
+from sidecar.pools.fields import Scopes
 from sidecar.records import Lifetimes
-from sidecar.settings import urls
+from sidecar.settings import header_credentials, urls
 from sidecar.settings.fields import (
     Address,
     Name,
     PublicUrl,
-    Scopes,
     Seconds,
     Section,
     Switch,
-    UpstreamUrl,
+    host_name,
+    host_pattern,
     network,
     redirect_hosts,
     some,
+    static_client_id,
 )
+from sidecar.settings.pool_sections import PoolSection
 
 
 class KeysSection(Section):
@@ -59,10 +62,21 @@ class AllowSection(Section):
 
 
 class InjectSection(Section):
-    mode: Literal["upstream"] = "upstream"
-    """The MCP server gets the user's upstream access token."""
-    header: Annotated[str, AfterValidator(urls.header_name)] = "authorization"
-    prefix: Annotated[str, AfterValidator(urls.header_text)] = "Bearer "
+    mode: Literal["upstream", "identity"] = "upstream"
+    """What the MCP server gets: the user's upstream access token, or our signed assertion and identity headers."""
+    header: Annotated[str, AfterValidator(urls.header_name)] | None = None
+    """By default `authorization` for the upstream token, `x-dcr-assertion` for the assertion."""
+    prefix: Annotated[str, AfterValidator(urls.header_text)] | None = None
+    """By default `Bearer `, or nothing in `x-dcr-assertion`."""
+
+
+class HeaderCredentialsSection(Section):
+    """Credentials of the MCP server's own that pass to it as they are."""
+
+    prefixes: tuple[Annotated[str, AfterValidator(header_credentials.prefix)], ...] = ()
+    """How bearer tokens begin that pass: `ghp_`."""
+    headers: tuple[Annotated[str, AfterValidator(header_credentials.header)], ...] = ()
+    """Headers that pass: `x-api-key`."""
 
 
 class ServerSection(Section):
@@ -78,38 +92,8 @@ class ServerSection(Section):
     allow: AllowSection = AllowSection()
     allowed_origins: tuple[Annotated[str, AfterValidator(urls.browser_origin)], ...] = ()
     inject: InjectSection = InjectSection()
+    header_credentials: HeaderCredentialsSection = HeaderCredentialsSection()
     without_pool: Literal["deny", "relay"] = "deny"
-
-
-class EndpointsSection(Section):
-    authorize: UpstreamUrl | None = None
-    token: UpstreamUrl | None = None
-    revoke: UpstreamUrl | None = None
-    userinfo: UpstreamUrl | None = None
-    jwks: UpstreamUrl | None = None
-
-
-class UpstreamTlsSection(Section):
-    ca_file: str = ""
-
-
-class PoolSection(Section):
-    name: Name
-    id: Name
-    """Part of every client id: a new id ends all clients of the old one."""
-    provider: str
-    """A preset, or `oidc` or `oauth2` with what they need."""
-    client_id: Annotated[str, Field(min_length=1)]
-    client_secret: SecretStr | None = None
-    client_secret_file: str = ""
-    scopes: Scopes = ()
-    issuer: UpstreamUrl | None = None
-    """The IdP's issuer, byte for byte as its discovery document says it."""
-    endpoints: EndpointsSection = EndpointsSection()
-    authorize_params: dict[str, str] = Field(default={})
-    token_auth: Literal["", "basic", "basic_raw", "post", "none"] = ""
-    tls: UpstreamTlsSection = UpstreamTlsSection()
-    proxy: str = ""
 
 
 class RedirectsSection(Section):
@@ -120,10 +104,33 @@ class RedirectsSection(Section):
     """Private-use URIs by their beginning, such as `cursor://`; absent for those of known editors."""
 
 
+class DocumentsSection(Section):
+    """Clients whose id is the URL of a document (client id metadata documents)."""
+
+    hosts: tuple[Annotated[str, AfterValidator(host_pattern)], ...] = ()
+    """Whose documents are taken: `host` or `*.domain`; empty for any."""
+    denied_hosts: tuple[Annotated[str, AfterValidator(host_pattern)], ...] = ()
+    """Never these, whatever `hosts` says."""
+    internal_hosts: tuple[Annotated[str, AfterValidator(host_name)], ...] = ()
+    """Names that may resolve to private addresses: the organisation's own clients."""
+    ca_file: str = ""
+    """For `internal_hosts`: a private CA."""
+
+
+class ClientScopesSection(Section):
+    """What a client of each kind may ask for at most; empty for all that a server has."""
+
+    dcr: Scopes = ()
+    cimd: Scopes = ()
+
+
 class RegistrationSection(Section):
-    dcr: Annotated[Literal["open", "off"], Switch] = "open"
-    cimd: Annotated[Literal["off"], Switch] = "off"
+    dcr: Annotated[Literal["open", "token", "off"], Switch] = "open"
+    """`token`: who registers needs an initial access token."""
+    cimd: Annotated[Literal["on", "off"], Switch] = "on"
+    documents: DocumentsSection = DocumentsSection()
     redirects: RedirectsSection = RedirectsSection()
+    scopes: ClientScopesSection = ClientScopesSection()
 
 
 _LIFETIMES = Lifetimes()
@@ -167,6 +174,8 @@ class LimitsSection(Section):
     """Answers to the consent page from one address."""
     failed_authentications: BudgetSection = BudgetSection()
     """Of one client from one address."""
+    documents: BudgetSection = BudgetSection()
+    """Fetches of client documents on the account of one address."""
     ranges: tuple[RangeSection, ...] = ()
 
 
@@ -205,9 +214,28 @@ class EnvoySection(Section):
     """When Envoy cuts a stream; by default the life of an access token."""
 
 
+class ClientSection(Section):
+    """A client that does not register itself."""
+
+    name: Name
+    pool: str
+    client_id: Annotated[str, AfterValidator(static_client_id)] = ""
+    """By default the name."""
+    title: str = Field(default="", max_length=128)
+    """What people read when they are asked; by default the name."""
+    uri: PublicUrl | None = None
+    redirect_uris: Annotated[tuple[str, ...], AfterValidator(some)]
+    client_secret: SecretStr | None = None
+    client_secret_file: str = ""
+    """Without a secret it is a public client."""
+    scopes: Scopes = ()
+    """What it may ask for at most; empty for all that a server has."""
+
+
 class Configuration(Section):
     servers: tuple[ServerSection, ...]
     pools: tuple[PoolSection, ...] = ()
+    clients: tuple[ClientSection, ...] = ()
     keys: KeysSection = KeysSection()
     store: StoreSection = StoreSection()
     registration: RegistrationSection = RegistrationSection()

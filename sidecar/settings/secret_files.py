@@ -1,5 +1,6 @@
 """Secrets that stand in the configuration or in a file of their own, as container platforms mount them."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,6 +9,13 @@ from pydantic import SecretStr
 from sidecar.settings.errors import Problem
 
 _LARGEST = 64 * 1024
+_LENGTH = 32
+_VARIETY = 8
+
+
+def unguessable(secret: str) -> bool:
+    """It travels in a header, and the likes of 32 equal characters are no secret."""
+    return len(secret) >= _LENGTH and len(set(secret)) >= _VARIETY and re.fullmatch(r"[!-~]+", secret) is not None
 
 
 @dataclass(frozen=True, slots=True)

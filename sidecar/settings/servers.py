@@ -1,14 +1,16 @@
 """Servers and the issuers that follow from them: what may stand beside what, and who may sign in where."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
+from sidecar import headers
 from sidecar.directory import AllowRule, Directory, Inject, Issuer, Server, canonical_authority
+from sidecar.pools.judgement import open_to_everybody
 from sidecar.records import Pool
+from sidecar.settings import header_credentials
 from sidecar.settings.errors import Problem
 from sidecar.settings.schema import AllowSection, ServerSection
-from sidecar.upstream import quirks
 
 _ENDPOINTS = ("authorize", "token", "register", "revoke", "callback")
 
@@ -23,12 +25,18 @@ def resolve_servers(
     _unique("resource", [canonical_authority(server.resource) + server.path for server in servers], problems)
     for server in servers:
         _allowed(server, pools.get(server.pool), problems)
-        _outside(server, problems)
+        _elsewhere(server, problems)
+        _relayed_identity(server, problems)
         if server.pool and server.pool not in pools:
-            warnings.append(f"servers[{server.name}].pool: there is no pool {server.pool}, so every call is denied")
+            text = f"there is no pool {server.pool}, so every call is denied until `dcr-sidecar pool create` makes it"
+            warnings.append(f"servers[{server.name}].pool: {text}")
         if not server.pool and server.without_pool == "deny":
             warnings.append(f"servers[{server.name}]: has no pool, so every call is denied")
+    header_credentials.judge(servers, problems)
     issuers = _issuers(servers, problems)
+    for server in servers:
+        _outside(server, {server.issuer, *(issuer.url for issuer in issuers)}, problems)
+    _apart(issuers, problems)
     warnings += [_beside_our_pages(server) for server in servers if _is_beside_our_pages(server, issuers)]
     return Directory(servers, issuers, MappingProxyType(dict(pools)))
 
@@ -52,10 +60,20 @@ def _server(section: ServerSection, problems: list[Problem]) -> Server:
         optional_scopes=optional,
         implied_scopes=tuple(section.scopes.implies.items()),
         allowed_origins=frozenset(section.allowed_origins),
-        inject=Inject(section.inject.mode, section.inject.header, section.inject.prefix),
+        inject=_inject(section),
         without_pool=section.without_pool,
         allow=_rule(section, section.allow, problems),
+        header_credentials=header_credentials.resolve(
+            section.header_credentials.prefixes, section.header_credentials.headers
+        ),
     )
+
+
+def _inject(section: ServerSection) -> Inject:
+    asked = section.inject
+    header = asked.header or ("authorization" if asked.mode == "upstream" else headers.ASSERTION)
+    default = "" if header == headers.ASSERTION else "Bearer "
+    return Inject(asked.mode, header, default if asked.prefix is None else asked.prefix)
 
 
 def _rule(section: ServerSection, allow: AllowSection, problems: list[Problem]) -> AllowRule:
@@ -81,25 +99,48 @@ def _unique(key: str, values: Sequence[str], problems: list[Problem]) -> None:
 
 
 def _allowed(server: Server, pool: Pool | None, problems: list[Problem]) -> None:
-    if pool is not None and server.allow == AllowRule() and quirks.is_public(pool):
+    if pool is not None and open_to_everybody(pool, server):
         text = (
             f"is required: pool {pool.name} is a public identity provider, so anybody could sign in. "
-            "Name emails, domains, groups or claims"
+            "Name emails, domains, groups or claims; `claims: {iss: <issuer>}` lets in all who can sign up at your own"
         )
         problems.append(Problem(f"servers[{server.name}].allow", text))
 
 
-def _outside(server: Server, problems: list[Problem]) -> None:
-    """Neither may our endpoints lie inside the server's path, nor may Envoy send MCP traffic back to itself."""
-    issuer = urlsplit(server.issuer)
-    if server.path and canonical_authority(server.issuer) == server.authority:
-        ours = [f"{issuer.path}/{name}" for name in _ENDPOINTS]
-        if server.path.startswith("/.well-known") or any(f"{path}/".startswith(f"{server.path}/") for path in ours):
-            text = "our endpoints would lie inside it; give the server or the issuer another path"
-            problems.append(Problem(f"servers[{server.name}].resource", text))
+def _outside(server: Server, issuers: Iterable[str], problems: list[Problem]) -> None:
+    """No issuer's endpoints may lie inside the server's path."""
+    ours = [path for url in issuers if canonical_authority(url) == server.authority for path in _endpoints(url)]
+    if server.path and (
+        server.path.startswith("/.well-known") or any(f"{path}/".startswith(f"{server.path}/") for path in ours)
+    ):
+        text = "our endpoints would lie inside it; give the server or the issuer another path"
+        problems.append(Problem(f"servers[{server.name}].resource", text))
+
+
+def _apart(issuers: Sequence[Issuer], problems: list[Problem]) -> None:
+    """No issuer may live at another's endpoint: `/register/token` would be both a client's address and a token's."""
+    for issuer in issuers:
+        others = [other.url for other in issuers if other.authority == issuer.authority and other is not issuer]
+        if any(f"{issuer.path}/".startswith(f"{path}/") for url in others for path in _endpoints(url)):
+            problems.append(Problem("servers.issuer", f"{issuer.url} is an endpoint of another issuer; choose another"))
+
+
+def _endpoints(issuer: str) -> Iterable[str]:
+    return (f"{urlsplit(issuer).path.rstrip('/')}/{name}" for name in _ENDPOINTS)
+
+
+def _elsewhere(server: Server, problems: list[Problem]) -> None:
+    """Envoy may not send MCP traffic back to itself."""
     if canonical_authority(server.origin) == server.authority:
         text = "is the public address itself, so Envoy would call itself; give the MCP server's own address"
         problems.append(Problem(f"servers[{server.name}].origin", text))
+
+
+def _relayed_identity(server: Server, problems: list[Problem]) -> None:
+    """Such a server believes what its requests say of the user, and relayed ones say nothing that anybody checked."""
+    if server.inject.mode == "identity" and server.without_pool == "relay":
+        text = "cannot be `relay` with `inject.mode: identity`; use `deny`"
+        problems.append(Problem(f"servers[{server.name}].without_pool", text))
 
 
 def _is_beside_our_pages(server: Server, issuers: Sequence[Issuer]) -> bool:

@@ -16,8 +16,16 @@ import yaml
 from sidecar.settings.errors import Problem, SettingsError
 
 PREFIX = "DCR_SIDECAR_"
-# Where the command line finds the file, and where Envoy, which may share our environment, finds the check's secret.
-_NOT_OURS = frozenset({"DCR_SIDECAR_CONFIG", "DCR_SIDECAR_CHECK_SECRET"})
+# Where the command line finds the file or a sidecar elsewhere, and where Envoy, which may share our environment, finds
+# the check's secret.
+_NOT_OURS = frozenset(
+    {
+        "DCR_SIDECAR_ADMIN_TOKEN_FILE",
+        "DCR_SIDECAR_ADMIN_URL",
+        "DCR_SIDECAR_CHECK_SECRET",
+        "DCR_SIDECAR_CONFIG",
+    }
+)
 # Kubernetes puts these into every pod beside a Service called dcr-sidecar or dcr-sidecar-….
 _SERVICE_LINK = re.compile(r"[A-Z0-9_]*?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT(_\d+_(TCP|UDP|SCTP)(_[A-Z]+)?)?)")
 
@@ -32,6 +40,8 @@ def read(path: Path) -> dict[str, Any]:
         raise SettingsError([Problem("", f"{path}: is not UTF-8 text")]) from error
     except yaml.YAMLError as error:
         raise SettingsError([Problem("", f"{path}: is not valid YAML{_where(error)}")]) from error
+    except ValueError as error:  # of a date that no calendar has
+        raise SettingsError([Problem("", f"{path}: holds a date that does not exist")]) from error
     if tree is None:
         return {}
     if not isinstance(tree, dict):

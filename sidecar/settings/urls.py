@@ -6,12 +6,12 @@ here instead of normalised.
 
 import ipaddress
 import re
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 from sidecar.directory import unambiguous
+from sidecar.pools.urls import DEFAULT_PORT, HOST, http_url, is_loopback
 from sidecar.settings.model import Bind
 
-_HOST = re.compile(r"(?=.{1,253}\Z)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*")
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9.:\[\]_-]+")
 _HEADER = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 _HEADERS_WITH_A_MEANING = frozenset(
@@ -42,21 +42,11 @@ _HEADERS_WITH_A_MEANING = frozenset(
         "x-request-id",
     ]
 )
-_DEFAULT_PORT = {"http": 80, "https": 443}
-
-
-def is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def public_url(value: str) -> str:
     """An issuer or a resource: what clients see (RFC 8414 2, RFC 9728 2)."""
-    parts = _http_url(value)
+    parts = http_url(value)
     if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
         raise ValueError("must be https; plain http is for loopback only")
     if parts.query or "?" in value:
@@ -70,17 +60,9 @@ def public_url(value: str) -> str:
 
 def server_origin(value: str) -> str:
     """Where the MCP server itself listens: scheme, host and port."""
-    parts = _http_url(value)
+    parts = http_url(value)
     if parts.path or parts.query or "?" in value:
         raise ValueError("must be scheme, host and port only, such as http://127.0.0.1:3000")
-    return value
-
-
-def upstream_url(value: str) -> str:
-    """An issuer or endpoint of an IdP; the secrets that go there need https, or loopback."""
-    parts = _http_url(value, lower_case=False)
-    if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
-        raise ValueError("must be https; plain http is for loopback only")
     return value
 
 
@@ -89,7 +71,7 @@ def browser_origin(value: str) -> str:
     if not _ORIGIN.fullmatch(value):
         raise ValueError("must be what a browser sends as Origin: https://host[:port], lower case, no path, no *")
     port = urlsplit(value).port
-    if port is not None and port == _DEFAULT_PORT.get(urlsplit(value).scheme):
+    if port is not None and port == DEFAULT_PORT.get(urlsplit(value).scheme):
         raise ValueError("browsers leave the scheme's own port out: remove it")
     return value
 
@@ -124,44 +106,6 @@ def bind(value: str) -> Bind:
     try:
         ipaddress.ip_address(host)
     except ValueError:
-        if not _HOST.fullmatch(host):
+        if not HOST.fullmatch(host):
             raise ValueError("its host is neither an address nor a name") from None
     return Bind(host=host, port=int(port))
-
-
-def _http_url(value: str, *, lower_case: bool = True) -> SplitResult:
-    try:
-        parts = urlsplit(value)
-        port = parts.port
-    except ValueError:
-        raise ValueError("is not a URL") from None
-    if not value.isascii() or not value.isprintable() or " " in value or "\\" in value:
-        raise ValueError("must be printable ASCII without blanks; write a host of other letters as xn--…")
-    if parts.scheme not in _DEFAULT_PORT or not parts.hostname:
-        raise ValueError("must be an absolute URL: it begins with https:// or http:// and a host")
-    if "@" in parts.netloc:
-        raise ValueError("must have no user name or password in it")
-    if "#" in value:
-        raise ValueError("must have no fragment")
-    if lower_case and (parts.netloc != parts.netloc.lower() or not value.startswith(parts.scheme)):
-        raise ValueError("write scheme and host in lower case, as clients do")
-    if not _is_host(parts.hostname):
-        raise ValueError("its host is neither an address nor a name")
-    if port is not None and port == _DEFAULT_PORT[parts.scheme]:
-        raise ValueError("leave the scheme's own port out, as clients do")
-    return parts
-
-
-def _is_host(host: str) -> bool:
-    if _HOST.fullmatch(host):
-        # 2130706433, 127.1 and the like are addresses to some parsers and names to others.
-        return re.fullmatch(r"[0-9.]+|0x.*|.*\.[0-9]+", host) is None or _is_ip(host)
-    return _is_ip(host)
-
-
-def _is_ip(host: str) -> bool:
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    return "%" not in host

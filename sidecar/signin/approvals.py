@@ -22,7 +22,7 @@ from sidecar.oauth.errors import (
     TooManyRequests,
 )
 from sidecar.records import Lifetimes, Pool, Transaction
-from sidecar.signin.forms import FORM_SECONDS, Form, Forms, Transactions
+from sidecar.signin.forms import FORM_SECONDS, Form, Forms, Transactions, transaction_key
 from sidecar.signin.problems import (
     CookieMissing,
     ForeignForm,
@@ -105,7 +105,7 @@ class Approvals:
             raise refused(self.recorder, problem, step="approve", issuer=issuer.url) from problem
         reference.set(form.request.reference)
         try:
-            checked = await self.requests.recheck(issuer, pool, form.request)
+            checked = await self.requests.recheck(issuer, pool, form.request, answer.source)
             await self._spend(form, answer.source)
             if answer.decision == "deny":
                 return self._denied(issuer, form)
@@ -149,10 +149,10 @@ class Approvals:
         verifier = pkce.new_verifier(self.entropy(32))
         request, pool = checked.request, checked.pool
         location = await self._authorization_url(issuer, pool, handle, nonce, pkce.s256(verifier))
-        transaction = Transaction(request, pool.id, verifier, nonce, self.clock())
+        transaction = Transaction(request, pool.id, verifier, nonce, self.clock(), pool.client_id)
         try:
             sealed = self.transactions.seal(handle, transaction)
-            await self.store.start(handle, binding, sealed, self.lifetimes.transaction)
+            await self.store.start(transaction_key(issuer, handle), binding, sealed, self.lifetimes.transaction)
         except store.StoreError as error:
             raise TemporarilyUnavailable(reason=f"the transaction could not be stored: {error}") from error
         self.recorder(

@@ -73,6 +73,11 @@ class Transactions:
         return Sealer(self.keyring, "transaction", self.entropy)
 
 
+def transaction_key(issuer: Issuer, handle: str) -> str:
+    """What the store knows a transaction by: a return to another issuer finds none, and so ends none."""
+    return f"{issuer.url} {handle}"
+
+
 def _request(members: dict[str, object]) -> AuthorizationRequest:
     """Ours again, because the seal held."""
     scopes = members["scopes"]

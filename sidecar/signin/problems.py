@@ -28,6 +28,13 @@ class UnknownClient(Problem):
     advice = RECONNECT
 
 
+class UnusableDescription(Problem):
+    code, status = "invalid_client", 400
+    title = "This app's description cannot be used"
+    default = "The app names an address at which it describes itself. What is there now is no valid description."
+    advice = "Tell the makers of the app, with the reference below. Another app may work meanwhile."
+
+
 class WrongRedirect(Problem):
     code, status = "invalid_request", 400
     title = "This app asked for an answer at the wrong address"
@@ -78,6 +85,13 @@ class TooManySignIns(Problem):
     code, status = "temporarily_unavailable", 429
     title = "Too many sign-ins from your network"
     default = "More sign-ins were started from your address in a short time than we allow. Nothing was approved."
+    advice = "Wait a minute, then reload this page."
+
+
+class TooManyFetches(Problem):
+    code, status = "temporarily_unavailable", 429
+    title = "Too many unknown apps from your network"
+    default = "More apps that describe themselves elsewhere were used from your address in a short time than we allow."
     advice = "Wait a minute, then reload this page."
 
 

@@ -7,24 +7,36 @@ Nothing is told to the client before client and redirect URI are verified; from 
 from dataclasses import dataclass
 from typing import Protocol
 
+from sidecar.clients import UnusableDocument
 from sidecar.clock import Entropy
 from sidecar.directory import Directory, Issuer, Server, same_resource
 from sidecar.events import Recorder, reference
 from sidecar.oauth import pkce, redirects
 from sidecar.oauth.errors import (
     InvalidRequest,
+    InvalidScope,
     InvalidTarget,
     OAuthError,
+    TooManyRequests,
     UnsupportedResponseType,
 )
 from sidecar.oauth.params import AuthorizationParams, authorization_params
 from sidecar.records import AuthorizationRequest, Client, Pool
-from sidecar.signin.problems import MalformedRequest, Unavailable, UnknownClient, WrongRedirect, refused
+from sidecar.signin.problems import (
+    MalformedRequest,
+    TooManyFetches,
+    Unavailable,
+    UnknownClient,
+    UnusableDescription,
+    WrongRedirect,
+    refused,
+)
 from sidecar.store.base import StoreError
+from sidecar.upstream.base import UpstreamUnavailable
 
 
 class KnownClients(Protocol):
-    async def resolve(self, issuer: Issuer, pool: Pool, client_id: str) -> Client | None:
+    async def resolve(self, issuer: Issuer, pool: Pool, client_id: str, source: str) -> Client | None:
         """The client as policy sees it now; None when it is unknown or may not be used any more."""
 
 
@@ -53,16 +65,17 @@ class Requests:
             problem = MalformedRequest(reason=error.reason)
             raise refused(self.recorder, problem, step="authorize", issuer=issuer.url) from error
 
-    async def check(self, issuer: Issuer, pool: Pool, params: AuthorizationParams) -> Checked:
+    async def check(self, issuer: Issuer, pool: Pool, params: AuthorizationParams, source: str) -> Checked:
         """Raises AuthorizationError; its `redirect_to` is set once the redirect URI is known to be the client's."""
         try:
-            client = await self.client(issuer, pool, _single_client_id(params))
+            client = await self.client(issuer, pool, _single_client_id(params), source)
             redirect_uri = _redirect_uri(client, params)
         except OAuthError as problem:
             raise self._refused(issuer, params, problem) from problem
         try:
             _check_shape(params)
             server = _server(self.directory.servers_of(issuer), params.resources)
+            scopes = _scopes(server, client, params.scopes)
         except OAuthError as error:
             raise self._refused(issuer, params, error, redirect_uri) from error
         request = AuthorizationRequest(
@@ -73,19 +86,19 @@ class Requests:
             redirect_uri_sent=params.redirect_uri is not None,
             server=server.name,
             resource=server.resource,
-            scopes=_scopes(server, params.scopes),
+            scopes=scopes,
             state=params.state,
             code_challenge=params.code_challenge or "",
             reference=reference.get() or self.entropy(8).hex(),
         )
         return Checked(request, client, server, pool)
 
-    async def recheck(self, issuer: Issuer, pool: Pool, request: AuthorizationRequest) -> Checked:
+    async def recheck(self, issuer: Issuer, pool: Pool, request: AuthorizationRequest, source: str) -> Checked:
         """The same request later: client, its name, redirect URI and server must still stand (design 8).
 
         Raises Problem while there is no verified redirect URI, any other OAuthError once there is.
         """
-        client = await self.client(issuer, pool, request.client_id)
+        client = await self.client(issuer, pool, request.client_id, source)
         if not redirects.matches(client.redirect_uris, request.redirect_uri):
             raise WrongRedirect(reason="the redirect URI is not registered any more")
         if client.name != request.client_name:
@@ -93,16 +106,20 @@ class Requests:
         server = self.directory.server(request.server)
         if server is None or (server.issuer, server.resource) != (issuer.url, request.resource) or not server.pool:
             raise InvalidTarget(reason="the server was changed or taken away meanwhile")
-        if not set(server.base_scopes) <= set(request.scopes) <= set(server.scopes):
-            raise InvalidTarget(reason="the server's scopes were changed meanwhile")
+        if not set(server.base_scopes) <= set(request.scopes) <= set(_open_to(client, server)):
+            raise InvalidTarget(reason="the server's scopes, or those of the client, were changed meanwhile")
         return Checked(request, client, server, pool)
 
-    async def client(self, issuer: Issuer, pool: Pool, client_id: str) -> Client:
-        """Raises UnknownClient, or Unavailable when the store does not answer."""
+    async def client(self, issuer: Issuer, pool: Pool, client_id: str, source: str) -> Client:
+        """Raises UnknownClient, UnusableDescription, TooManyFetches, or Unavailable when nobody can say now."""
         try:
-            client = await self.clients.resolve(issuer, pool, client_id)
-        except StoreError as error:
+            client = await self.clients.resolve(issuer, pool, client_id, source)
+        except (StoreError, UpstreamUnavailable) as error:
             raise Unavailable(reason=f"the client could not be read: {error}") from error
+        except UnusableDocument as error:
+            raise UnusableDescription(reason=error.reason) from error
+        except TooManyRequests as error:
+            raise TooManyFetches(reason=error.reason, headers=error.headers) from error
         if client is None:
             raise UnknownClient(reason="no such client at this issuer")
         return client
@@ -169,10 +186,17 @@ def _server(servers: tuple[Server, ...], resources: tuple[str, ...]) -> Server:
     raise InvalidTarget(reason="the resource is none of this issuer's")
 
 
-def _scopes(server: Server, requested: tuple[str, ...] | None) -> tuple[str, ...]:
-    """What the server needs at least, plus what was asked for and exists there (RFC 6749 3.3); the rest is dropped.
+def _scopes(server: Server, client: Client, requested: tuple[str, ...] | None) -> tuple[str, ...]:
+    """What the server needs at least, plus what was asked for and is open to the client (RFC 6749 3.3).
 
-    So `offline_access` and `openid`, which clients add on their own, ask for nothing.
+    The rest is dropped: so `offline_access` and `openid`, which clients add on their own, ask for nothing.
     """
+    offered = _open_to(client, server)
+    if not set(server.base_scopes) <= set(offered):
+        raise InvalidScope("This client may not have the scopes that the server needs.")
     wanted = set(requested or ())
-    return tuple(dict.fromkeys([*server.base_scopes, *(scope for scope in server.scopes if scope in wanted)]))
+    return tuple(dict.fromkeys([*server.base_scopes, *(scope for scope in offered if scope in wanted)]))
+
+
+def _open_to(client: Client, server: Server) -> tuple[str, ...]:
+    return tuple(scope for scope in server.scopes if client.scopes is None or scope in client.scopes)

@@ -22,7 +22,7 @@ from sidecar.records import (
     Transaction,
 )
 from sidecar.sealing import SealError
-from sidecar.signin.forms import Transactions
+from sidecar.signin.forms import Transactions, transaction_key
 from sidecar.signin.problems import (
     Interrupted,
     MalformedReturn,
@@ -79,7 +79,9 @@ class Returns:
         except MalformedReturn as problem:
             raise refused(self.recorder, problem, step="callback", issuer=issuer.url) from problem
 
-    async def returned(self, issuer: Issuer, pool: Pool, answer: UpstreamAnswer, binding: str) -> str | Refusal:
+    async def returned(
+        self, issuer: Issuer, pool: Pool, answer: UpstreamAnswer, binding: str, source: str
+    ) -> str | Refusal:
         """The URL that takes our code to the client, or why the user may not. Raises AuthorizationError."""
         try:
             transaction = await self._taken(issuer, pool, answer.state, binding)
@@ -88,18 +90,18 @@ class Returns:
         request = transaction.request
         reference.set(request.reference)
         try:
-            checked = await self._rechecked(issuer, pool, request)
+            checked = await self._rechecked(issuer, pool, request, source)
             _check_upstream_error(answer.error)
             signed_in = await self._sign_in(issuer, pool, transaction, answer)
             if not admits(checked.server.allow, signed_in.identity, signed_in.claims):
                 return self._not_admitted(issuer, checked, signed_in.identity)
-            return await self._granted(issuer, checked, signed_in)
+            return await self._granted(issuer, checked, signed_in, transaction.upstream_client)
         except OAuthError as error:
             raise self._failed(issuer, request, error) from error
 
     async def _taken(self, issuer: Issuer, pool: Pool, handle: str, binding: str) -> Transaction:
         try:
-            taken = await self.store.take(handle, binding)
+            taken = await self.store.take(transaction_key(issuer, handle), binding)
         except store.StoreError as error:
             raise Unavailable(reason=f"the transaction could not be read: {error}") from error
         if taken.outcome == "stranger":
@@ -116,9 +118,9 @@ class Returns:
             raise ReturnGone(reason="the transaction belongs to another issuer or to a pool that was replaced")
         return transaction
 
-    async def _rechecked(self, issuer: Issuer, pool: Pool, request: AuthorizationRequest) -> Checked:
+    async def _rechecked(self, issuer: Issuer, pool: Pool, request: AuthorizationRequest, source: str) -> Checked:
         try:
-            return await self.requests.recheck(issuer, pool, request)
+            return await self.requests.recheck(issuer, pool, request, source)
         except Unavailable as error:
             # The transaction is taken, so reloading the page would not help.
             raise Interrupted(reason=error.reason) from error
@@ -132,13 +134,14 @@ class Returns:
                 verifier=transaction.upstream_verifier,
                 nonce=transaction.nonce,
                 iss=answer.iss,
+                client_id=transaction.upstream_client,
             )
         except (UpstreamUnavailable, UpstreamUnknown) as error:
             raise TemporarilyUnavailable(reason=f"the identity provider does not answer: {error}") from error
         except UpstreamError as error:
             raise ServerError(reason=f"the sign-in failed ({error.outcome}): {error}") from error
 
-    async def _granted(self, issuer: Issuer, checked: Checked, signed_in: SignIn) -> str:
+    async def _granted(self, issuer: Issuer, checked: Checked, signed_in: SignIn, upstream_client: str) -> str:
         request = checked.request
         try:
             grant, code = await self.creation.create(
@@ -148,6 +151,7 @@ class Returns:
                 server=checked.server,
                 identity=signed_in.identity,
                 tokens=signed_in.tokens,
+                upstream_client=upstream_client,
             )
         except store.StoreError as error:
             raise TemporarilyUnavailable(reason=f"the grant could not be stored: {error}") from error

@@ -10,8 +10,15 @@ from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
 from sidecar.records import Grant
+from sidecar.store.initial_access import InitialAccessTokens
 from sidecar.store.limits import Limits
+from sidecar.store.listing import Listings, Sweeps
+from sidecar.store.pools import Pools
 from sidecar.store.registry import Clients
+from sidecar.store.upstream_registrations import UpstreamRegistrations
+
+TURNS = 64
+"""Operations under way at once. More wait, within their own timeout: callers do not pile up connections."""
 
 
 class StoreError(Exception):
@@ -225,10 +232,13 @@ class Taken:
 
 
 class Transactions(Protocol):
-    """Approvals and the authorizations they start. Keys are digests; values are sealed by the use case."""
+    """Approvals, the authorizations they start, and assertions. Keys are digests; values are sealed by the use case."""
 
     async def spend_form(self, nonce: str, seconds: int) -> bool:
         """Consume a consent form. False: it was used before."""
+
+    async def spend_assertion(self, client_id: str, jti: str, seconds: int) -> bool:
+        """Consume a client's assertion (RFC 7523 3). False: one of this `jti` was used before."""
 
     async def start(self, handle: str, binding: str, sealed: bytes, seconds: int) -> None:
         """`handle` is the upstream `state`, `binding` the value of the browser's transaction cookie."""
@@ -244,11 +254,11 @@ class Transactions(Protocol):
 class News:
     """What was heard.
 
-    `grant`: this grant, or one of its tokens, is not what it was. `up`: listening (again); what was said before was
-    missed. `down`: not listening, and `why`, for the log.
+    `grant`: this grant, or one of its tokens, is not what it was. `pools`: a pool is not what it was. `up`: listening
+    (again); what was said before was missed. `down`: not listening, and `why`, for the log.
     """
 
-    kind: Literal["grant", "up", "down"]
+    kind: Literal["grant", "pools", "up", "down"]
     grant_id: str = ""
     why: str = field(default="", compare=False)
 
@@ -257,11 +267,27 @@ class Channel(Protocol):
     def news(self) -> AsyncIterator[News]:
         """What any replica ended, as it happens. Endless; a broken channel is opened again."""
 
+    async def echo(self) -> None:
+        """Say what only we listen to, so that it is known how long news takes."""
+
 
 class Health(Protocol):
     async def ping(self) -> None:
         """Raises StoreError when the store does not answer within its timeout."""
 
 
-class Store(Grants, Transactions, Clients, Limits, Channel, Health, Protocol):
+class Store(
+    Grants,
+    Transactions,
+    Clients,
+    InitialAccessTokens,
+    Limits,
+    Listings,
+    Sweeps,
+    Pools,
+    UpstreamRegistrations,
+    Channel,
+    Health,
+    Protocol,
+):
     """What the one adapter implements; use cases ask for the part they need."""

@@ -80,12 +80,26 @@ class Keys:
         """Where a grant is listed: by client, by user, by pool."""
         return (
             self.grants_of(grant.client_id),
-            f"{self.prefix}:i:user:{digest(grant.pool_id, grant.identity.subject)}",
-            f"{self.prefix}:i:pool:{digest(grant.pool_id)}",
+            self.grants_of_user(grant.pool_id, grant.identity.subject),
+            self.grants_of_pool(grant.pool_id),
         )
 
     def grants_of(self, client_id: str) -> str:
         return f"{self.prefix}:i:client:{digest(client_id)}"
+
+    def grants_of_user(self, pool_id: str, subject: str) -> str:
+        return f"{self.prefix}:i:user:{digest(pool_id, subject)}"
+
+    def grants_of_pool(self, pool_id: str) -> str:
+        return f"{self.prefix}:i:pool:{digest(pool_id)}"
+
+    def clients_of(self, pool_id: str) -> str:
+        """Where a pool's registry entries are listed."""
+        return f"{self.prefix}:i:clients:{digest(pool_id)}"
+
+    def sweeps(self) -> str:
+        """What is left to end."""
+        return f"{self.prefix}:sweeps"
 
     def denials(self, grant: Grant) -> tuple[str, str, str]:
         """What may forbid a grant: its client, its user, its pool's cut-off."""
@@ -110,8 +124,26 @@ class Keys:
     def form(self, nonce: str) -> str:
         return f"{self.prefix}:f:{digest(nonce)}"
 
+    def assertion(self, client_id: str, jti: str) -> str:
+        return f"{self.prefix}:j:{digest(client_id, jti)}"
+
     def client(self, client_id: str) -> str:
         return f"{self.prefix}:c:{digest(client_id)}"
+
+    def initial_access(self, token_id: str) -> str:
+        return f"{self.prefix}:a:{digest(token_id)}"
+
+    def initial_accesses(self, pool_id: str) -> str:
+        """Where a pool's initial access tokens are listed."""
+        return f"{self.prefix}:i:access:{digest(pool_id)}"
+
+    def upstream_registration(self, pool_id: str) -> str:
+        """Who may register this pool at its IdP."""
+        return f"{self.prefix}:r:{digest(pool_id)}"
+
+    def pools(self) -> str:
+        """All pools that were made while we ran. Scripts derive the channel's name from it."""
+        return f"{self.prefix}:pools"
 
     def limit(self, name: str) -> str:
         return f"{self.prefix}:l:{digest(name)}"

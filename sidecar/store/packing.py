@@ -22,6 +22,9 @@ from sidecar.store.base import (
     SealedUpstream,
 )
 from sidecar.store.codec import SCHEMA, F, access_field
+from sidecar.store.initial_access import InitialAccessToken
+from sidecar.store.listing import OfClient, OfPool, OfUser, Sweep
+from sidecar.store.pools import PoolRecord, PoolRecords
 from sidecar.store.registry import Registration
 
 Fields = Mapping[str, bytes]
@@ -37,10 +40,13 @@ _IN_FIELDS = {
     "code_challenge": F.CHALLENGE,
 }
 _IN_DOCUMENT = tuple(field.name for field in fields(Grant) if field.name not in {"id", *_IN_FIELDS})
+_SINCE = frozenset({"upstream_client"})
+"""Members that older records of this schema lack; the record's default says what that means."""
 _IDENTITY = tuple(field.name for field in fields(Identity))
 _GRANT_FIELDS = (F.SCHEMA, F.VERSION, F.DOCUMENT, *_IN_FIELDS.values())
 _UPSTREAM_FIELDS = (F.UPSTREAM, F.UPSTREAM_END, F.UPSTREAM_REFRESHABLE, F.UPSTREAM_SERIAL, F.UPSTREAM_REFUSED)
 _VIEW_FIELDS = (*_GRANT_FIELDS, *_UPSTREAM_FIELDS)
+_WHOSE = {kind.__name__: kind for kind in (OfClient, OfUser, OfPool)}
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -152,11 +158,13 @@ def read_state(grant_id: str, answer: Mapping[bytes, bytes]) -> GrantState | Non
 def client_pairs(registration: Registration) -> Pairs:
     document = {
         "client_id": registration.client_id,
-        "pool_id": registration.pool_id,
         "metadata": registration.metadata,
         "created_at": registration.created_at,
     }
-    return ["s", SCHEMA, "d", orjson.dumps(document), "b", registration.sealed_body, "u", registration.last_used_at]
+    return [
+        *("s", SCHEMA, "d", orjson.dumps(document), "p", registration.pool_id),
+        *("b", registration.sealed_body, "u", registration.last_used_at),
+    ]
 
 
 @_reads("client")
@@ -170,12 +178,73 @@ def read_client(client_id: str, answer: Mapping[bytes, bytes]) -> Registration |
         raise ValueError("another client's entry")
     return Registration(
         client_id=client_id,
-        pool_id=document["pool_id"],
+        pool_id=stored["p"].decode(),
         metadata=document["metadata"],
         created_at=document["created_at"],
         last_used_at=int(stored["u"]),
         sealed_body=stored["b"],
     )
+
+
+def initial_access_pairs(token: InitialAccessToken) -> Pairs:
+    document = {"id": token.id, "label": token.label, "uses": token.uses, "created_at": token.created_at}
+    return [
+        *("s", SCHEMA, "d", orjson.dumps(document)),
+        *("p", token.pool_id, "n", token.left, "e", token.expires_at),
+    ]
+
+
+@_reads("initial_access")
+def read_initial_access(token_id: str, answer: Mapping[bytes, bytes]) -> InitialAccessToken | None:
+    if not answer:
+        return None
+    stored = _named(answer)
+    _check_schema("initial_access", stored)
+    document = orjson.loads(stored["d"])
+    if document["id"] != token_id:
+        raise ValueError("another token's entry")
+    return InitialAccessToken(
+        id=token_id,
+        pool_id=stored["p"].decode(),
+        label=document["label"],
+        uses=document["uses"],
+        left=int(stored["n"]),
+        created_at=document["created_at"],
+        expires_at=int(stored["e"]),
+    )
+
+
+def pack_sweep(sweep: Sweep) -> bytes:
+    """The same bytes for the same sweep."""
+    document = {
+        "s": SCHEMA,
+        "kind": type(sweep.whose).__name__,
+        "whose": sweep.whose,
+        "until": sweep.until,
+        "reason": sweep.reason,
+        "details": dict(sweep.details),
+    }
+    return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+
+
+@_reads("sweep")
+def read_sweep(packed: bytes) -> Sweep:
+    document = orjson.loads(packed)
+    if document["s"] != SCHEMA:
+        raise Unreadable("sweep_schema")
+    kind: Any = _WHOSE[document["kind"]]
+    return Sweep(kind(**document["whose"]), document["until"], document["reason"], document["details"])
+
+
+def read_pools(answer: Mapping[bytes, bytes]) -> PoolRecords:
+    """What is not a record of ours has no version, so nobody can change it; and nobody sees it."""
+    found = {}
+    for name, value in answer.items():
+        version, mark, sealed = value.partition(b":")
+        if mark and version.isdigit() and not name.startswith(b"#"):
+            found[name.decode(errors="replace")] = PoolRecord(int(version), sealed)
+    revision = answer.get(b"#rev", b"0")
+    return PoolRecords(int(revision) if revision.isdigit() else 0, found)
 
 
 def _named(answer: Mapping[bytes, bytes]) -> Fields:
@@ -189,7 +258,7 @@ def _check_schema(kind: str, stored: Fields) -> None:
 
 def _grant(grant_id: str, stored: Fields) -> Grant:
     document: dict[str, Any] = orjson.loads(stored[F.DOCUMENT])
-    members = {name: document[name] for name in _IN_DOCUMENT}
+    members = {name: document[name] for name in _IN_DOCUMENT if name in document or name not in _SINCE}
     members |= {name: stored[field].decode() for name, field in _IN_FIELDS.items()}
     identity = {name: document["identity"][name] for name in _IDENTITY}
     members["identity"] = Identity(**{**identity, "groups": tuple(identity["groups"])})

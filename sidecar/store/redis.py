@@ -1,24 +1,39 @@
 """The Redis store: its parts as one object, and how it is opened. Owns no verb itself but `ping`."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from sidecar.store.codec import Keys
 from sidecar.store.embedded import embedded_server
 from sidecar.store.redis_clients import RedisClients
 from sidecar.store.redis_grants import RedisGrants
+from sidecar.store.redis_initial_access import RedisInitialAccess
 from sidecar.store.redis_limits import RedisLimits
-from sidecar.store.redis_link import Client, Link
+from sidecar.store.redis_link import Client, Link, Observer, unobserved
+from sidecar.store.redis_listings import RedisListings
 from sidecar.store.redis_news import RedisNews
 from sidecar.store.redis_part import Notice, ignore
+from sidecar.store.redis_pools import RedisPools
 from sidecar.store.redis_transactions import RedisTransactions
 from sidecar.store.redis_upstream import RedisUpstream
+from sidecar.store.redis_upstream_registrations import RedisUpstreamRegistrations
 from sidecar.store.redis_urls import connect
 
 EMBEDDED = "embedded:"
 
 
-class RedisStore(RedisGrants, RedisUpstream, RedisTransactions, RedisClients, RedisLimits, RedisNews):
+class RedisStore(
+    RedisGrants,
+    RedisUpstream,
+    RedisTransactions,
+    RedisClients,
+    RedisInitialAccess,
+    RedisLimits,
+    RedisListings,
+    RedisPools,
+    RedisUpstreamRegistrations,
+    RedisNews,
+):
     """Satisfies `base.Store`."""
 
     __slots__ = ()
@@ -36,6 +51,8 @@ async def open_store(
     wait_replicas: int = 0,
     on_unreadable: Notice = ignore,
     on_shortfall: Notice = ignore,
+    on_echo: Callable[[float], None] = ignore,
+    on_call: Observer = unobserved,
 ) -> AsyncIterator[RedisStore]:
     """The store behind `url`, until the block ends. `embedded:DIR` starts a server of our own first.
 
@@ -53,6 +70,8 @@ async def open_store(
             wait_replicas=wait_replicas,
             on_unreadable=on_unreadable,
             on_shortfall=on_shortfall,
+            on_echo=on_echo,
+            on_call=on_call,
         )
 
 
@@ -64,7 +83,9 @@ def store_on(
     wait_replicas: int = 0,
     on_unreadable: Notice = ignore,
     on_shortfall: Notice = ignore,
+    on_echo: Callable[[float], None] = ignore,
+    on_call: Observer = unobserved,
 ) -> RedisStore:
     """The store on a client that the caller opens and closes."""
-    link = Link(client, timeout_ms=timeout_ms, wait_replicas=wait_replicas)
-    return RedisStore(link, Keys(prefix), on_unreadable=on_unreadable, on_shortfall=on_shortfall)
+    link = Link(client, timeout_ms=timeout_ms, wait_replicas=wait_replicas, on_call=on_call)
+    return RedisStore(link, Keys(prefix), on_unreadable=on_unreadable, on_shortfall=on_shortfall, on_echo=on_echo)

@@ -3,6 +3,8 @@
 An entry that nobody uses is forgotten; one that was changed, and a denial, never are.
 """
 
+from typing import Literal
+
 from sidecar.store.base import StoreError
 from sidecar.store.codec import ALWAYS, ENDING
 from sidecar.store.packing import client_pairs, read_client
@@ -16,16 +18,18 @@ class RedisClients(Part):
     __slots__ = ()
 
     async def register(self, registration: Registration, seconds: int) -> None:
-        key = self.keys.client(registration.client_id)
-        await self.link.script("client_put", key, milliseconds(seconds), *client_pairs(registration))
+        key, life = self.keys.client(registration.client_id), milliseconds(seconds)
+        await self._enlist(registration.pool_id, registration.client_id, life)
+        await self.link.script("client_put", key, life, *client_pairs(registration))
 
     async def change(self, registration: Registration) -> bool:
         # Whoever deletes writes the denial, then removes the entry; we write the entry, then read the denial. So one of
         # the two sees the other, and no entry of a deleted client stays.
         key = self.keys.client(registration.client_id)
+        await self._enlist(registration.pool_id, registration.client_id, "")
         await self.link.script("client_put", key, "", *client_pairs(registration))
         if await self.denied(registration.client_id):
-            await self.link.command("DEL", key)
+            await self._remove(registration.client_id)
             return False
         await self._confirm_beside(key)
         return True
@@ -35,7 +39,10 @@ class RedisClients(Part):
         return self._readable(lambda: read_client(client_id, stored))
 
     async def used(self, client_id: str, at: int, seconds: int) -> None:
-        await self.link.script("client_used", self.keys.client(client_id), at, milliseconds(seconds))
+        life = milliseconds(seconds)
+        pool_id = await self.link.script("client_used", self.keys.client(client_id), at, life)
+        if pool_id is not None:
+            await self._enlist(pool_id.decode(), client_id, life)
 
     async def deny(self, client_id: str) -> None:
         key = self.keys.denied_client(client_id)
@@ -56,8 +63,20 @@ class RedisClients(Part):
         await self.link.command("ZREM", self.keys.grants_of(client_id), *grant_ids)
 
     async def forget(self, client_id: str) -> None:
-        await self.link.command("DEL", self.keys.client(client_id))
+        await self._remove(client_id)
         await self.link.command("SET", self.keys.denied_client(client_id), ALWAYS)
+
+    async def _enlist(self, pool_id: str, client_id: str, life: int | Literal[""]) -> None:
+        """For so many milliseconds, or for good. A later end stays."""
+        await self.link.script("listing_add", self.keys.clients_of(pool_id), client_id, life)
+
+    async def _remove(self, client_id: str) -> None:
+        """The entry, and first its place in the list of its pool."""
+        key = self.keys.client(client_id)
+        pool_id = await self.link.command("HGET", key, "p")
+        if pool_id is not None:
+            await self.link.command("ZREM", self.keys.clients_of(pool_id.decode()), client_id)
+        await self.link.command("DEL", key)
 
     async def _confirm_beside(self, key: str) -> None:
         if not await self.link.confirmed(self.keys.barrier_beside(key)):

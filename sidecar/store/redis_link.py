@@ -27,15 +27,16 @@ from redis.exceptions import (
     TimeoutError,  # noqa: A004
 )
 
-from sidecar.store.base import StoreError
+from sidecar.clock import Monotonic, random_text, system_entropy, system_monotonic
+from sidecar.store.base import TURNS, StoreError
 from sidecar.store.codec import SCHEMA
 
 Client = Redis | RedisCluster
 Argument = str | bytes | int | float
 T = TypeVar("T")
-
-PERMITS = 64
-"""Operations under way at once. More wait for a turn, within their own timeout: callers do not pile up connections."""
+Observer = Callable[[str, str, str, float], None]
+"""Told of each call: its kind (`command`, `script`, `confirm`), its operation (a command, a script or `wait`), its
+outcome, and how many seconds it took, the wait for its turn included. Texts are from fixed sets."""
 
 _BARRIER_MS = 1000
 _TIMER_SECONDS = 0.2
@@ -74,18 +75,24 @@ def load_scripts() -> Mapping[str, Script]:
 
 def explain(error: BaseException) -> str:
     """A fixed text for what went wrong; never the server's own words."""
+    return _judged(error)[1]
+
+
+def _judged(error: BaseException) -> tuple[str, str]:
+    """In a word, and in a sentence."""
     code = error_code(error)
     if code:
-        return _CODES[code]
-    if isinstance(error, AuthenticationError | NoPermissionError):
-        return "the store refused our credentials"
+        return code.lower(), _CODES[code]
+    # redis-py wraps what went wrong while connecting.
+    if any(isinstance(each, AuthenticationError | NoPermissionError) for each in (error, error.__cause__)):
+        return "credentials", "the store refused our credentials"
     if isinstance(error, TimeoutError | builtins.TimeoutError):
-        return "the store did not answer in time"
+        return "timeout", "the store did not answer in time"
     if isinstance(error, SlotNotCoveredError):
-        return "the store's cluster does not cover this key"
-    if isinstance(error, ConnectionError | RedisClusterException | OSError):
-        return "the store cannot be reached"
-    return "the store answered with an error"
+        return "uncovered", "the store's cluster does not cover this key"
+    if isinstance(error, ConnectionError | RedisClusterException | OSError | AttributeError):
+        return "unreachable", "the store cannot be reached"
+    return "error", "the store answered with an error"
 
 
 def error_code(error: BaseException) -> str:
@@ -94,27 +101,43 @@ def error_code(error: BaseException) -> str:
     return found[1] if found and isinstance(error, RedisError) else ""
 
 
+def unobserved(_kind: str, _operation: str, _outcome: str, _seconds: float) -> None:
+    """For whom calls are nothing."""
+
+
 class Link:
     """A client with limits. `wait_replicas` is what `confirmed` asks for; 0 asks for nothing."""
 
-    def __init__(self, client: Client, *, timeout_ms: int, wait_replicas: int = 0) -> None:
+    def __init__(
+        self,
+        client: Client,
+        *,
+        timeout_ms: int,
+        wait_replicas: int = 0,
+        on_call: Observer = unobserved,
+        monotonic: Monotonic = system_monotonic,
+    ) -> None:
+        self.name = random_text(system_entropy)
+        """Tells us from other replicas."""
+        self.monotonic = monotonic
+        self._on_call = on_call
         self._client = client
         self._seconds = timeout_ms / 1000
         self._wait_ms = timeout_ms
         self._wait_replicas = wait_replicas
-        self._permits = asyncio.Semaphore(PERMITS)
+        self._permits = asyncio.Semaphore(TURNS)
         self._scripts = load_scripts()
 
     async def command(self, *args: Argument) -> Any:
-        return await self._bounded(self._seconds, lambda: self._client.execute_command(*args))
+        return await self._command("command", str(args[0]).lower(), *args)
 
     async def script(self, name: str, key: str, *args: Argument) -> Any:
         """Run a script on its one key."""
         script = self._scripts[name]
         try:
-            return await self.command("EVALSHA", script.sha, 1, key, *args)
+            return await self._command("script", name, "EVALSHA", script.sha, 1, key, *args)
         except NoScriptError:
-            return await self.command("EVAL", script.body, 1, key, *args)
+            return await self._command("script", name, "EVAL", script.body, 1, key, *args)
 
     async def confirmed(self, barrier: str) -> bool:
         """Whether enough replicas hold all that was written to this key's node before.
@@ -124,7 +147,7 @@ class Link:
         if not self._wait_replicas:
             return True
         seconds = self._seconds + self._wait_ms / 1000 + _TIMER_SECONDS
-        reached = await self._bounded(seconds, lambda: self._wait(barrier))
+        reached = await self._bounded("confirm", "wait", seconds, lambda: self._wait(barrier))
         return reached >= self._wait_replicas
 
     @asynccontextmanager
@@ -132,10 +155,10 @@ class Link:
         """A connection of its own that hears one channel. Raises StoreError when it cannot be opened."""
         client = self._client
         if isinstance(client, RedisCluster):  # which otherwise takes a channel's node from a map that is still empty
-            await self._bounded(self._seconds, client.initialize)
+            await self._bounded("command", "cluster", self._seconds, client.initialize)
         subscription = client.pubsub(ignore_subscribe_messages=True)
         try:
-            await self._bounded(self._seconds, lambda: subscription.subscribe(channel))
+            await self._bounded("command", "subscribe", self._seconds, lambda: subscription.subscribe(channel))
             yield subscription
         finally:
             await subscription.aclose()  # type: ignore[no-untyped-call]
@@ -149,17 +172,28 @@ class Link:
             pipeline.execute_command("WAIT", self._wait_replicas, self._wait_ms, **target)
             return int((await pipeline.execute())[-1])
 
-    async def _bounded(self, seconds: float, call: Callable[[], Awaitable[T]]) -> T:
+    async def _command(self, kind: str, operation: str, *args: Argument) -> Any:
+        return await self._bounded(kind, operation, self._seconds, lambda: self._client.execute_command(*args))
+
+    async def _bounded(self, kind: str, operation: str, seconds: float, call: Callable[[], Awaitable[T]]) -> T:
+        started, outcome = self.monotonic(), "cancelled"
         try:
             async with asyncio.timeout(seconds), self._permits:
-                return await call()
+                answer = await call()
+            outcome = "ok"
+            return answer  # noqa: TRY300 - the call may end in other ways than these
         except NoScriptError:
+            outcome = "no_script"
             raise
-        except (RedisError, RedisClusterException, OSError) as error:
+        # redis-py's AttributeError: of a connection that was closed while it was being opened.
+        except (RedisError, RedisClusterException, OSError, AttributeError) as error:
+            outcome = _judged(error)[0]
             if error_code(error) == "READONLY" and isinstance(self._client, Redis):
                 # The primary moved behind this address: resolve it anew, at the next use.
                 await self._client.connection_pool.disconnect(inuse_connections=False)
             raise StoreError(explain(error)) from error
+        finally:
+            self._on_call(kind, operation, outcome, self.monotonic() - started)
 
 
 async def together(*calls: Coroutine[Any, Any, T]) -> list[T]:

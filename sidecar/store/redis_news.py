@@ -4,6 +4,7 @@ Redis delivers at most once, so hearing of an end only makes it faster; `up` tel
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 
 from redis.asyncio.client import PubSub
@@ -16,6 +17,10 @@ from sidecar.store.redis_part import Part
 _QUIET_SECONDS = 1.0
 """After so long without a message the server is asked whether it is there; after as long again it is not."""
 _RETRY_SECONDS = 0.25
+_POOLS = "pools"
+"""What scripts say of a change of a pool; no grant id looks like it."""
+_ECHO = "echo"
+"""What a replica says to itself; no grant id looks like it either."""
 
 
 class RedisNews(Part):
@@ -27,15 +32,30 @@ class RedisNews(Part):
             try:
                 async with self.link.subscription(self.keys.news()) as channel:
                     yield News("up")
-                    async for grant_id in _heard(channel):
-                        yield News("grant", grant_id)
+                    async for told in _heard(channel):
+                        if told.startswith(_ECHO):
+                            self._echoed(told)
+                        else:
+                            yield News("pools") if told == _POOLS else News("grant", told)
             except StoreError as error:
                 yield News("down", why=str(error))
             await asyncio.sleep(_RETRY_SECONDS)
 
+    async def echo(self) -> None:
+        # Through the channel that ends of grants take, but by one clock: that of the store may be seconds off.
+        said = f"{_ECHO}:{self.link.name}:{self.link.monotonic()}"
+        await self.link.command("PUBLISH", self.keys.news(), said)
+
+    def _echoed(self, told: str) -> None:
+        """Nothing, when another replica said it."""
+        name, _, said_at = told.removeprefix(f"{_ECHO}:").partition(":")
+        with contextlib.suppress(ValueError):  # whoever can write to the store can say anything
+            if name == self.link.name:
+                self.on_echo(self.link.monotonic() - float(said_at))
+
 
 async def _heard(channel: PubSub) -> AsyncIterator[str]:
-    """Grant ids as they come. Raises StoreError when the server is gone, said so or not (half-open connections)."""
+    """What was said, as it comes. Raises StoreError when the server is gone, told or not (half-open connections)."""
     asked = False
     while True:
         try:

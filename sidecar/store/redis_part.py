@@ -13,7 +13,7 @@ Notice = Callable[[str], None]
 """Told a reason from a fixed set, so that it may label a metric."""
 
 
-def ignore(_reason: str) -> None:
+def ignore(_notice: object) -> None:
     """For whom a notice is nothing."""
 
 
@@ -22,9 +22,12 @@ class Part:
     link: Link
     keys: Keys
     on_unreadable: Notice = ignore
-    """A record that stays but counts as absent: `grant_schema`, `grant_record`, `client_schema`, `client_record`."""
+    """A record that stays but counts as absent: `grant_schema`, `grant_record`, `client_schema`, `client_record`,
+    `initial_access_schema`, `initial_access_record`."""
     on_shortfall: Notice = ignore
-    """Too few replicas confirmed a write that stands all the same: `redeem`, `rotate`."""
+    on_echo: Callable[[float], None] = ignore
+    """Told how many seconds it took until we heard ourselves."""
+    """Too few replicas confirmed a write that stands all the same: `redeem`, `rotate`, `initial_access`."""
 
     def _readable(self, decode: Callable[[], T | None]) -> T | None:
         """None for what this version cannot read: deny, and keep the record (design 9, threats RD-06)."""

@@ -1,4 +1,4 @@
-"""Approvals and the authorizations they start, in Redis: each is consumed once. Owns neither form nor seal."""
+"""Approvals, the authorizations they start, and assertions, in Redis: each is consumed once. Owns no seal."""
 
 from sidecar.store.base import StoreError, Taken
 from sidecar.store.codec import digest
@@ -10,6 +10,10 @@ class RedisTransactions(Part):
 
     async def spend_form(self, nonce: str, seconds: int) -> bool:
         key = self.keys.form(nonce)
+        return bool(await self.link.command("SET", key, "1", "NX", "EX", seconds))
+
+    async def spend_assertion(self, client_id: str, jti: str, seconds: int) -> bool:
+        key = self.keys.assertion(client_id, jti)
         return bool(await self.link.command("SET", key, "1", "NX", "EX", seconds))
 
     async def start(self, handle: str, binding: str, sealed: bytes, seconds: int) -> None:

@@ -18,8 +18,9 @@ from redis.asyncio.retry import Retry
 from redis.asyncio.sentinel import Sentinel
 from redis.backoff import NoBackoff
 
+from sidecar.store.base import TURNS
 from sidecar.store.redis_cluster import NODE_SECONDS, PatientCluster
-from sidecar.store.redis_link import PERMITS, Client
+from sidecar.store.redis_link import Client
 
 _PORT, _SENTINEL_PORT = 6379, 26379
 _TLS_OPTIONS = frozenset({"ssl_ca_certs", "ssl_certfile", "ssl_keyfile"})
@@ -87,7 +88,7 @@ def _cluster(parts: SplitResult, options: dict[str, Any]) -> PatientCluster:
     nodes = [ClusterNode(host, port) for host, port in _hosts(parts, _PORT)]
     patience = {"socket_timeout": NODE_SECONDS, "socket_connect_timeout": NODE_SECONDS}
     settings = _common() | patience | options | _tls(parts)
-    return PatientCluster(startup_nodes=nodes, max_connections=PERMITS, **settings)
+    return PatientCluster(startup_nodes=nodes, max_connections=TURNS, **settings)
 
 
 def _tls(parts: SplitResult) -> dict[str, Any]:

@@ -7,19 +7,24 @@ from collections.abc import Callable
 
 from prometheus_client import CollectorRegistry, Counter
 
+from sidecar.directory import Directory
 from sidecar.events import Event, Recorder
 from sidecar.telemetry.log import EventLog, Log, library_logs, open_log
 from sidecar.telemetry.metrics import PREFIX, Metrics
 
 __all__ = ["EventLog", "Log", "Metrics", "Telemetry", "library_logs", "open_log"]
 
+_NOTHING = Directory((), ())
+
 
 class Telemetry:
     """The Recorder that everything is built with."""
 
-    def __init__(self, registry: CollectorRegistry, *sinks: Recorder) -> None:
+    def __init__(self, registry: CollectorRegistry, *sinks: Recorder, served: Directory = _NOTHING) -> None:
+        """`served`: whose names may label a metric."""
         self.registry = registry
-        self._sinks: list[Recorder] = [Metrics(registry), *sinks]
+        self.metrics = Metrics(registry, served)
+        self._sinks: list[Recorder] = [self.metrics, *sinks]
         self._lost = Counter(PREFIX + "events_lost", "Events that a sink could not take.", registry=registry)
 
     def __call__(self, event: Event) -> None:

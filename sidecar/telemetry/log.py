@@ -15,7 +15,17 @@ import orjson
 import structlog
 
 from sidecar import events
-from sidecar.events import CallDecided, Event, PushChannel, RequestServed, StoreFault, UnexpectedError, UpstreamCalled
+from sidecar.events import (
+    CallDecided,
+    Event,
+    FormerCredentials,
+    PoolsCounted,
+    PushChannel,
+    RequestServed,
+    StoreFault,
+    UnexpectedError,
+    UpstreamCalled,
+)
 
 Log = structlog.typing.FilteringBoundLogger
 _LEVELS: Mapping[str, int] = {
@@ -70,13 +80,15 @@ def _level(event: Event) -> int:
         return logging.ERROR
     if isinstance(event, StoreFault) or (isinstance(event, UpstreamCalled) and event.outcome not in {"ok", "refused"}):
         return logging.WARNING
-    if isinstance(event, PushChannel):
-        return logging.DEBUG if event.up else logging.WARNING
+    if isinstance(event, PoolsCounted | PushChannel):
+        return logging.WARNING if isinstance(event, PushChannel) and not event.up else logging.DEBUG
+    if isinstance(event, FormerCredentials):
+        return logging.INFO if event.what == "client" else logging.WARNING
     if isinstance(event, RequestServed):
         if event.listener == "ops":
             return logging.DEBUG
         return logging.WARNING if event.status >= _SERVER_FAULT else logging.INFO
-    if isinstance(event, CallDecided) and event.outcome in {"allowed", "preflight", "relayed"}:
+    if isinstance(event, CallDecided) and event.outcome in {"allowed", "passed", "preflight", "relayed"}:
         return logging.DEBUG  # one a request; Envoy's access log has them with client and user
     return logging.INFO
 

@@ -1,6 +1,7 @@
 """Finding out who signed in, and whether it is still them at a refresh: the fetches around `identity`'s rules.
 
-Owns which source the preset names: the id_token, the userinfo endpoint, or a user API with a list of addresses.
+Owns which source the preset names: the id_token, the userinfo endpoint, a user API with a list of addresses, the token
+answer itself, or introspection.
 """
 
 from collections.abc import Callable, Mapping
@@ -9,12 +10,12 @@ from typing import Any
 
 from sidecar.clock import Clock
 from sidecar.records import Identity, Pool
-from sidecar.upstream.answers import TokenAnswer, judge_json, judge_object
+from sidecar.upstream.answers import TokenAnswer, judge_introspection, judge_json, judge_object
 from sidecar.upstream.base import UpstreamError, UpstreamMalformed, UpstreamMisconfigured
 from sidecar.upstream.discovery import Discovery, Keys, route_of
 from sidecar.upstream.http import DOCUMENT_BYTES, Http
-from sidecar.upstream.identity import UnknownKey, identity_of, verified_email, verify_id_token
-from sidecar.upstream.messages import asked_scopes, userinfo_request
+from sidecar.upstream.identity import UnknownKey, flat, identity_of, names_user, verified_email, verify_id_token
+from sidecar.upstream.messages import asked_scopes, introspection_request, userinfo_request
 from sidecar.upstream.provider import Provider
 from sidecar.upstream.quirks import Quirks, uses_id_token
 
@@ -34,12 +35,11 @@ class Accounts:
     ) -> tuple[Identity, Claims]:
         """The user, and the verified claims about them."""
         if uses_id_token(pool):
-            claims = await self._id_token(pool, quirks, provider, tokens, nonce=nonce, left=left)
-            claims = await self._filled(pool, quirks, provider, tokens, claims, left=left)
+            told = await self._id_token(pool, quirks, provider, tokens, nonce=nonce, left=left)
+            claims = await self._filled(pool, quirks, provider, tokens, told, left=left)
         else:
-            claims = await self._userinfo(pool, provider, tokens, left)
-            if quirks.identity == "user_and_emails":
-                claims = await self._with_email(pool, provider, tokens, claims, left)
+            claims = await self._account(pool, quirks, provider, tokens, left)
+        claims = flat(claims)
         return identity_of(claims, provider, quirks), claims
 
     async def prepare(self, pool: Pool, provider: Provider, left: Left) -> None:
@@ -56,6 +56,8 @@ class Accounts:
         token endpoint. Without an id_token nobody is asked; where userinfo should add to it and does not answer,
         nobody loses a grant for that.
         """
+        if quirks.identity == "token_answer" and names_user(account := flat(tokens.account), quirks):
+            return identity_of(account, provider, quirks), account
         if not tokens.id_token or not uses_id_token(pool):
             return None, None
         claims = await self._id_token(pool, quirks, provider, tokens, nonce=None, left=left)
@@ -64,7 +66,7 @@ class Accounts:
             claims = await self._filled(pool, quirks, provider, tokens, claims, left=left)
         except UpstreamError:
             return identity, None
-        return identity_of(claims, provider, quirks), claims
+        return identity_of(claims, provider, quirks), flat(claims)
 
     async def _keys(self, pool: Pool, provider: Provider, left: Left, *, renew: bool = False) -> Keys:
         if not provider.jwks_uri:
@@ -96,16 +98,45 @@ class Accounts:
         if not lacking or not provider.userinfo_endpoint:
             return claims
         try:
-            more = await self._userinfo(pool, provider, tokens, left)
+            more = await self._userinfo(pool, quirks, provider, tokens, left)
         except UpstreamMalformed:  # a token for another audience is refused there; the id_token still stands
             return claims
         return {**more, **claims} if more.get("sub") == claims.get("sub") else claims
 
-    async def _userinfo(self, pool: Pool, provider: Provider, tokens: TokenAnswer, left: Left) -> Claims:
+    async def _account(self, pool: Pool, quirks: Quirks, provider: Provider, tokens: TokenAnswer, left: Left) -> Claims:
+        """Where there is no id_token. A user API only sees the access token, which came straight from the provider."""
+        if quirks.identity == "token_answer":
+            return tokens.account
+        if quirks.identity == "introspection":
+            return await self._introspection(pool, quirks, provider, tokens, left)
+        claims = await self._userinfo(pool, quirks, provider, tokens, left)
+        if quirks.identity == "user_and_emails":
+            return await self._with_email(pool, quirks, provider, tokens, claims, left=left)
+        return claims
+
+    async def _introspection(
+        self, pool: Pool, quirks: Quirks, provider: Provider, tokens: TokenAnswer, left: Left
+    ) -> Claims:
+        if not provider.introspection_endpoint:
+            raise UpstreamMisconfigured("the provider's document names no introspection_endpoint")
+        return await self.http.call(
+            introspection_request(
+                provider.introspection_endpoint, pool, quirks, provider.auth, access_token=tokens.access_token
+            ),
+            judge_introspection,
+            route=route_of(pool),
+            operation="userinfo",
+            limit=DOCUMENT_BYTES,
+            seconds=left(),
+        )
+
+    async def _userinfo(
+        self, pool: Pool, quirks: Quirks, provider: Provider, tokens: TokenAnswer, left: Left
+    ) -> Claims:
         if not provider.userinfo_endpoint:
             raise UpstreamMisconfigured("neither the settings nor the provider's document name userinfo_endpoint")
         return await self.http.call(
-            userinfo_request(provider.userinfo_endpoint, tokens.access_token),
+            userinfo_request(provider.userinfo_endpoint, quirks, tokens.access_token),
             judge_object,
             route=route_of(pool),
             operation="userinfo",
@@ -114,12 +145,12 @@ class Accounts:
         )
 
     async def _with_email(
-        self, pool: Pool, provider: Provider, tokens: TokenAnswer, claims: Claims, left: Left
+        self, pool: Pool, quirks: Quirks, provider: Provider, tokens: TokenAnswer, claims: Claims, *, left: Left
     ) -> Claims:
         """The public address of a profile is whatever the user typed; the list says what was verified."""
         try:
             entries = await self.http.call(
-                userinfo_request(f"{provider.userinfo_endpoint}/emails", tokens.access_token),
+                userinfo_request(f"{provider.userinfo_endpoint}/emails", quirks, tokens.access_token),
                 judge_json,
                 route=route_of(pool),
                 operation="userinfo",

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl
 import orjson
 
 from sidecar.upstream.base import (
+    UpstreamClientRefused,
     UpstreamError,
     UpstreamMalformed,
     UpstreamMisconfigured,
@@ -34,6 +35,8 @@ _REDIRECTS = range(300, 400)
 _CALLER_ERRORS = range(400, 500)
 _SERVER_ERRORS = range(500, 1000)
 _TRY_LATER = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
+_NO_SUCH_TOKEN = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY})
+_TOKENS = frozenset({"access_token", "refresh_token", "id_token"})
 
 _REFUSED = frozenset({"invalid_grant"})
 _MISCONFIGURED = frozenset(
@@ -61,6 +64,10 @@ class Answer:
     """The media type alone, in lower case."""
     body: bytes = field(repr=False, default=b"")
     retry_after: str = ""
+    caching: Mapping[str, str] = field(default_factory=dict)
+    """The headers that say how long it may be kept (RFC 9111), by their names in lower case; only those it has."""
+    challenges: tuple[str, ...] = ()
+    """Every `WWW-Authenticate` (RFC 9110 11.6.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,30 +82,34 @@ class TokenAnswer:
     """Seconds. 0: no end."""
     scopes: tuple[str, ...] | None
     """None: as asked (RFC 6749 5.1)."""
+    account: Mapping[str, Any] = field(repr=False, default_factory=dict)
+    """What else the answer says, where the preset reads the user from it."""
 
 
 def judge_token(answer: Answer, quirks: Quirks) -> TokenAnswer:
     """The tokens, or the right UpstreamError. The body is read before the status: some send errors with 200."""
-    _available(answer)
+    judge_available(answer)
     members = _members(answer)
     if "error" in members or answer.status != HTTPStatus.OK:
         raise _failure(members, answer, quirks)
-    kind = members.get("token_type", "bearer")
-    if not isinstance(kind, str) or kind.lower() != "bearer":
-        raise UpstreamMalformed("the token is not a bearer token")
+    tokens = _holder(members, quirks)
+    kind = tokens.get("token_type", "bearer")
+    if not isinstance(kind, str) or kind.lower() not in quirks.token_types:
+        raise UpstreamMalformed("the token is not one for the user to bear")
     return TokenAnswer(
-        access_token=_token(members, "access_token", required=True),
-        refresh_token=_token(members, "refresh_token"),
+        access_token=_token(tokens, "access_token", required=True),
+        refresh_token=_token(tokens, "refresh_token"),
         id_token=_token(members, "id_token"),
-        lifetime=lifetime(members.get("expires_in"), quirks),
-        scopes=_scopes(members.get("scope"), quirks),
+        lifetime=lifetime(tokens.get("expires_in"), quirks),
+        scopes=_scopes(tokens.get("scope"), quirks),
+        account=_account(members, quirks),
     )
 
 
 def judge_revocation(answer: Answer, quirks: Quirks) -> None:
     """RFC 7009 2.2: 200 whatever the token was; an unsupported token type has no effect and is no fault of ours."""
-    _available(answer)
-    if answer.status in _SUCCESS:
+    judge_available(answer)
+    if answer.status in _SUCCESS or (quirks.revocation == "delete_json" and answer.status in _NO_SUCH_TOKEN):
         return
     members = _members(answer)
     if members.get("error") != "unsupported_token_type":
@@ -107,11 +118,16 @@ def judge_revocation(answer: Answer, quirks: Quirks) -> None:
 
 def judge_json(answer: Answer) -> Any:
     """The JSON value of a 200 answer: userinfo, a user API, a key set."""
-    _available(answer)
+    judge_available(answer)
     if answer.status != HTTPStatus.OK:
         if answer.status == HTTPStatus.FORBIDDEN and answer.retry_after:  # a rate limit in some APIs
             raise UpstreamUnavailable("status 403 with Retry-After", retry_after=_wait(answer.retry_after))
         raise UpstreamMalformed(f"status {answer.status}")
+    return _json(answer.body)
+
+
+def judge_json_body(answer: Answer) -> Any:
+    """The JSON value of an answer, whatever its status."""
     return _json(answer.body)
 
 
@@ -120,6 +136,14 @@ def judge_object(answer: Answer) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise UpstreamMalformed("not a JSON object")
     return value
+
+
+def judge_introspection(answer: Answer) -> dict[str, Any]:
+    """RFC 7662 2.2: nothing is said about a token that is not active."""
+    found = judge_object(answer)
+    if found.get("active") is not True:
+        raise UpstreamMalformed("the provider does not know the token that it just gave")
+    return found
 
 
 def judge_document(answer: Answer) -> dict[str, Any] | None:
@@ -142,7 +166,7 @@ def lifetime(value: object, quirks: Quirks) -> int:
     return int(min(value, LONGEST_LIFETIME))
 
 
-def _available(answer: Answer) -> None:
+def judge_available(answer: Answer) -> None:
     """A 5xx never says anything about a grant, whatever its body claims."""
     if answer.status in _REDIRECTS:
         raise UpstreamMalformed(f"status {answer.status}: redirects are not followed")
@@ -157,15 +181,19 @@ def _wait(retry_after: str) -> int:
 
 def _failure(members: Mapping[str, Any], answer: Answer, quirks: Quirks) -> UpstreamError:
     """By the body's error code, not by the status: 403 with `invalid_grant` exists."""
-    code = members.get("error")
+    code = members.get("error", members.get(quirks.error_member))
     if not isinstance(code, str) or not _CODE.fullmatch(code):
         return UpstreamMalformed(f"status {answer.status} without a readable error code")
     text = f"{code} (status {answer.status}{_number(members, quirks)})"
     if code in _REFUSED | quirks.refused_errors:
         return UpstreamRefused(text)
+    # Some say `unauthorized_client` for a wrong secret; RFC 6749 5.2 has 401 for nothing but failed authentication.
+    unknown_client = code == "invalid_client" or code in quirks.client_errors
+    if unknown_client or (code in _MISCONFIGURED and answer.status == HTTPStatus.UNAUTHORIZED):
+        return UpstreamClientRefused(text)
     if code in _MISCONFIGURED | quirks.misconfigured_errors:
         return UpstreamMisconfigured(text)
-    if code in _UNAVAILABLE:
+    if code in _UNAVAILABLE | quirks.unavailable_errors:
         return UpstreamUnavailable(text, retry_after=_wait(answer.retry_after))
     return UpstreamMalformed(text)
 
@@ -207,6 +235,18 @@ def _json(body: bytes) -> Any:
         return orjson.loads(body.removeprefix(b"\xef\xbb\xbf"))
     except orjson.JSONDecodeError:
         raise UpstreamMalformed("not JSON") from None  # the cause holds the body, which may hold tokens
+
+
+def _holder(members: Mapping[str, Any], quirks: Quirks) -> Mapping[str, Any]:
+    """The object that has the user's tokens: the answer, or the preset's member of it."""
+    inner = members.get(quirks.token_member)
+    return inner if isinstance(inner, dict) and "access_token" in inner else members
+
+
+def _account(members: Mapping[str, Any], quirks: Quirks) -> Mapping[str, Any]:
+    if quirks.identity != "token_answer":
+        return {}
+    return {name: value for name, value in members.items() if name not in _TOKENS}
 
 
 def _token(members: Mapping[str, Any], name: str, *, required: bool = False) -> str:

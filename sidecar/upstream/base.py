@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Protocol
 
 from sidecar.directory import Server
+from sidecar.oauth.client_document import ClientDocument
 from sidecar.records import Identity, Pool, UpstreamTokens
 
 
@@ -27,6 +28,10 @@ class UpstreamMisconfigured(UpstreamError):
     """`invalid_client` and its kin: our registration at the IdP is wrong. Says nothing about any user."""
 
     outcome = "misconfigured"
+
+
+class UpstreamClientRefused(UpstreamMisconfigured):
+    """The IdP did not take our client id or secret (RFC 6749 5.2, `invalid_client`), and did nothing else."""
 
 
 class UpstreamUnavailable(UpstreamError):
@@ -71,23 +76,35 @@ class Refreshed:
 
 
 class Upstream(Protocol):
-    """One identity provider call a method. Every method may raise UpstreamError and nothing else."""
+    """One identity provider call a method. Every method may raise UpstreamError and nothing else.
+
+    `client_id` is the client at the IdP that a code or a token belongs to: the pool's present one when it is empty,
+    else one of those that the pool had. UpstreamMisconfigured when the pool does not have it any more.
+    """
 
     async def authorization_url(self, pool: Pool, *, redirect_uri: str, state: str, nonce: str, challenge: str) -> str:
         """Where to send the browser: only our own parameters, our redirect URI, our PKCE challenge (S256)."""
 
     async def sign_in(
-        self, pool: Pool, *, code: str, redirect_uri: str, verifier: str, nonce: str, iss: str | None
+        self,
+        pool: Pool,
+        *,
+        code: str,
+        redirect_uri: str,
+        verifier: str,
+        nonce: str,
+        iss: str | None,
+        client_id: str = "",
     ) -> SignIn:
         """Check `iss` (RFC 9207 2.4), exchange the code, verify who it is."""
 
-    async def refresh(self, pool: Pool, refresh_token: str) -> Refreshed:
+    async def refresh(self, pool: Pool, refresh_token: str, *, client_id: str = "") -> Refreshed:
         """New tokens; carries the old refresh token when the answer has none.
 
         An id_token that does not verify spoils the whole answer: UpstreamMalformed.
         """
 
-    async def revoke(self, pool: Pool, tokens: UpstreamTokens) -> None:
+    async def revoke(self, pool: Pool, tokens: UpstreamTokens, *, client_id: str = "") -> None:
         """RFC 7009 at the IdP, where the preset allows it; otherwise nothing."""
 
     def revokes(self, pool: Pool) -> bool:
@@ -112,3 +129,16 @@ class Documents(Protocol):
 
     async def origin_server_metadata(self, server: Server) -> Mapping[str, object] | None:
         """The MCP server's own RFC 8414 document, when it names itself as issuer."""
+
+
+class ClientDocuments(Protocol):
+    """Documents that clients publish about themselves, and their keys. Cached, bounded, single flight."""
+
+    def cached(self, url: str) -> ClientDocument | None:
+        """A fresh copy, without I/O."""
+
+    async def document(self, url: str) -> ClientDocument:
+        """A fresh copy, else one fetch. Raises UpstreamUnavailable when nobody can say now; else a definite no."""
+
+    async def keys(self, document: ClientDocument, *, again: bool = False) -> Mapping[str, object]:
+        """Its inline keys, or those at its `jwks_uri`. `again`: fetched anew, seldom, for a key that is not there."""

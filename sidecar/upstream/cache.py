@@ -4,6 +4,7 @@ Owns single flight, freshness and the last good copy. Knows nothing of what is l
 """
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
@@ -21,6 +22,7 @@ class _Entry(Generic[_V]):
     value: _V | None = None
     loaded: bool = False
     loaded_at: float = 0.0
+    fresh_until: float = 0.0
     tried_at: float | None = None
     renewed_at: float | None = None
     error: UpstreamError | None = None
@@ -40,17 +42,28 @@ class LastGood(Generic[_K, _V]):
     patience: float = 1.0
     """Seconds a caller waits for a new value when there is an old one."""
     limit: int = 1000
+    lifetime: Callable[[_V], float] | None = None
+    """Seconds that this value is served without asking again, in place of `fresh`."""
+    stale: float = math.inf
+    """Seconds past that in which an old value still serves while it cannot be loaded."""
+    ends: Callable[[UpstreamError], bool] = lambda _: False
+    """Whether a failure says that there is no such value any more, so that the old one must not serve either."""
     _entries: dict[_K, _Entry[_V]] = field(init=False, default_factory=dict)
 
     async def get(self, key: _K, load: Load[_V], *, seconds: float = 10.0) -> _V:
         """The value: fresh, or newly loaded, or the last good one. Raises what the load raised when there is none."""
         entry = self._entry(key)
         now = self.monotonic()
-        if entry.loaded and now - entry.loaded_at < self.fresh:
+        if entry.loaded and now < entry.fresh_until:
             return self._value(entry)
         if entry.error is None or entry.tried_at is None or now - entry.tried_at >= self.retry:
-            await self._wait(entry, load, min(seconds, self.patience) if entry.loaded else seconds)
+            await self._wait(entry, load, min(seconds, self.patience) if self._serves(entry) else seconds)
         return self._value(entry)
+
+    def fresh_value(self, key: _K) -> _V | None:
+        """What `get` would answer without a load."""
+        entry = self._entries.get(key)
+        return entry.value if entry and entry.loaded and self.monotonic() < entry.fresh_until else None
 
     async def renew(self, key: _K, load: Load[_V], *, seconds: float = 10.0, at_least: float = 60.0) -> _V:
         """The value after another load, unless one was asked for less than `at_least` seconds ago."""
@@ -69,11 +82,15 @@ class LastGood(Generic[_K, _V]):
 
     def _entry(self, key: _K) -> _Entry[_V]:
         if key not in self._entries:
-            idle = [known for known, entry in self._entries.items() if not entry.flight]
-            if len(self._entries) >= self.limit and idle:
-                del self._entries[idle[0]]
+            self._make_room()
             self._entries[key] = _Entry()
         return self._entries[key]
+
+    def _make_room(self) -> None:
+        """What was never loaded goes first: a stranger who names what does not exist pushes nothing out that does."""
+        idle = [known for known, entry in self._entries.items() if not entry.flight]
+        if len(self._entries) >= self.limit and idle:
+            del self._entries[min(idle, key=lambda known: self._entries[known].loaded_at)]
 
     async def _wait(self, entry: _Entry[_V], load: Load[_V], seconds: float) -> None:
         """Joins the load under way, or starts one. It belongs to nobody: a caller that gives up does not end it."""
@@ -90,13 +107,20 @@ class LastGood(Generic[_K, _V]):
             value = await load()
         except UpstreamError as error:
             entry.error = error
+            if self.ends(error):
+                entry.value, entry.loaded, entry.loaded_at = None, False, 0.0
         else:
-            entry.value, entry.loaded, entry.loaded_at, entry.error = value, True, self.monotonic(), None
+            now, seconds = self.monotonic(), self.lifetime(value) if self.lifetime else self.fresh
+            entry.value, entry.loaded, entry.error = value, True, None
+            entry.loaded_at, entry.fresh_until = now, now + seconds
         finally:
             entry.flight = None
 
+    def _serves(self, entry: _Entry[_V]) -> bool:
+        return entry.loaded and self.monotonic() < entry.fresh_until + self.stale
+
     def _value(self, entry: _Entry[_V]) -> _V:
-        if entry.loaded:
+        if self._serves(entry):
             return entry.value  # type: ignore[return-value]  # None is then a value of _V
         # Each caller gets its own exception: a shared one would grow a traceback with every raise.
         if entry.error is None:

@@ -1,7 +1,8 @@
 """The identity provider behind a pool, as the use cases see it: `upstream.base.Upstream`.
 
 Owns the order of calls and the time they may take together. What is sent is `messages`', how answers are judged is
-`answers`', who it is `accounts`'. Nothing here retries: whether trying again is right depends on what was at stake.
+`answers`', who it is `accounts`', which of the pool's clients we are `credentials`'. Nothing here retries after an
+answer that may have changed something: whether trying again is right then depends on what was at stake.
 """
 
 from collections.abc import AsyncIterator, Callable
@@ -22,6 +23,7 @@ from sidecar.upstream.base import (
     UpstreamUnavailable,
     UpstreamUnknown,
 )
+from sidecar.upstream.credentials import Credentials
 from sidecar.upstream.discovery import Discovery, route_of
 from sidecar.upstream.documents import DocumentReader
 from sidecar.upstream.http import TOKEN_BYTES, TOTAL_SECONDS, Http, open_http
@@ -36,10 +38,20 @@ from sidecar.upstream.messages import (
 )
 from sidecar.upstream.provider import Provider, is_issuer
 from sidecar.upstream.quirks import Quirks, preset
+from sidecar.upstream.registration import Registrar
 
 SIGN_IN_SECONDS = 10.0
 """Discovery, exchange, keys and userinfo together. A browser waits, not ext_authz."""
 _TOO_LITTLE = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What the token endpoint told whom: from here on, only the client that was told may judge it."""
+
+    pool: Pool
+    provider: Provider
+    tokens: TokenAnswer
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +61,7 @@ class UpstreamClient:
     http: Http
     discovery: Discovery
     accounts: Accounts
+    credentials: Credentials
     clock: Clock
     monotonic: Monotonic
 
@@ -66,61 +79,92 @@ class UpstreamClient:
         )
 
     async def sign_in(
-        self, pool: Pool, *, code: str, redirect_uri: str, verifier: str, nonce: str, iss: str | None
+        self,
+        pool: Pool,
+        *,
+        code: str,
+        redirect_uri: str,
+        verifier: str,
+        nonce: str,
+        iss: str | None,
+        client_id: str = "",
     ) -> SignIn:
         quirks = _quirks(pool)
         left = self._budget(SIGN_IN_SECONDS)
-        provider = await self.discovery.provider(pool, quirks, seconds=left())
-        _check_iss(iss, provider)
-        request = exchange_request(
-            provider.token_endpoint,
-            pool,
-            quirks,
-            provider.auth,
-            code=code,
-            redirect_uri=redirect_uri,
-            verifier=verifier,
-        )
         now = self.clock()
-        answer = await self._tokens(pool, quirks, request, "exchange", left())
-        identity, claims = await self.accounts.who(pool, quirks, provider, answer, nonce=nonce, left=left)
-        return SignIn(_upstream_tokens(answer, pool, quirks, now=now), identity, claims)
 
-    async def refresh(self, pool: Pool, refresh_token: str) -> Refreshed:
+        async def exchange(own: Pool) -> _Told:
+            provider = await self.discovery.provider(own, quirks, seconds=left())
+            _check_iss(iss, provider)
+            request = exchange_request(
+                provider.token_endpoint,
+                own,
+                quirks,
+                provider.auth,
+                code=code,
+                redirect_uri=redirect_uri,
+                verifier=verifier,
+            )
+            return _Told(own, provider, await self._tokens(own, quirks, request, "exchange", left()))
+
+        told = await self.credentials.call(pool, client_id, "exchange", exchange)
+        identity, claims = await self.accounts.who(
+            told.pool, quirks, told.provider, told.tokens, nonce=nonce, left=left
+        )
+        return SignIn(_upstream_tokens(told.tokens, told.pool, quirks, now=now), identity, claims)
+
+    async def refresh(self, pool: Pool, refresh_token: str, *, client_id: str = "") -> Refreshed:
         quirks = _quirks(pool)
         left = self._budget(self.http.total_seconds)
-        provider = await self.discovery.provider(pool, quirks, seconds=left())
-        # Before anything changes at the provider: an answer that cannot be verified afterwards would be lost.
-        await self.accounts.prepare(pool, provider, left)
-        request = refresh_request(provider.token_endpoint, pool, quirks, provider.auth, refresh_token=refresh_token)
         now = self.clock()
-        answer = await self._tokens(pool, quirks, request, "refresh", left())
+
+        async def renew(own: Pool) -> _Told:
+            provider = await self.discovery.provider(own, quirks, seconds=left())
+            # Before anything changes at the provider: an answer that cannot be verified afterwards would be lost.
+            await self.accounts.prepare(own, provider, left)
+            endpoint = provider.refresh_endpoint or provider.token_endpoint
+            request = refresh_request(endpoint, own, quirks, provider.auth, refresh_token=refresh_token)
+            return _Told(own, provider, await self._tokens(own, quirks, request, "refresh", left()))
+
+        told = await self.credentials.call(pool, client_id, "refresh", renew)
         try:
-            identity, claims = await self.accounts.still(pool, quirks, provider, answer, left=left)
+            identity, claims = await self.accounts.still(told.pool, quirks, told.provider, told.tokens, left=left)
         except UpstreamMalformed:
             raise
         except UpstreamError as error:  # whatever it was, the refresh itself had happened by then
             raise UpstreamUnknown(f"refreshed, but not verified: {error}") from error
-        return Refreshed(_upstream_tokens(answer, pool, quirks, now=now, kept=refresh_token), identity, claims)
+        return Refreshed(
+            _upstream_tokens(told.tokens, told.pool, quirks, now=now, kept=refresh_token), identity, claims
+        )
 
-    async def revoke(self, pool: Pool, tokens: UpstreamTokens) -> None:
+    async def revoke(self, pool: Pool, tokens: UpstreamTokens, *, client_id: str = "") -> None:
         quirks = _quirks(pool)
-        token = tokens.refresh_token or tokens.access_token
-        if not self.revokes(pool) or not token:
+        if not self.revokes(pool) or not (tokens.refresh_token or tokens.access_token):
             return
         left = self._budget(self.http.total_seconds)
-        provider = await self.discovery.provider(pool, quirks, seconds=left())
-        if not provider.revocation_endpoint:
-            return
-        hint = "refresh_token" if tokens.refresh_token else "access_token"
-        await self.http.call(
-            revoke_request(provider.revocation_endpoint, pool, provider.auth, token=token, hint=hint),
-            lambda answer: judge_revocation(answer, quirks),
-            route=route_of(pool),
-            operation="revoke",
-            limit=TOKEN_BYTES,
-            seconds=left(),
-        )
+
+        async def revoke(own: Pool) -> None:
+            provider = await self.discovery.provider(own, quirks, seconds=left())
+            if not provider.revocation_endpoint:
+                return
+            request = revoke_request(
+                provider.revocation_endpoint,
+                own,
+                quirks,
+                provider.auth,
+                access_token=tokens.access_token,
+                refresh_token=tokens.refresh_token,
+            )
+            await self.http.call(
+                request,
+                lambda answer: judge_revocation(answer, quirks),
+                route=route_of(own),
+                operation="revoke",
+                limit=TOKEN_BYTES,
+                seconds=left(),
+            )
+
+        await self.credentials.call(pool, client_id, "revoke", revoke)
 
     def revokes(self, pool: Pool) -> bool:
         return _quirks(pool).revocation_scope == "token"
@@ -156,10 +200,11 @@ class UpstreamClient:
 
 @dataclass(frozen=True, slots=True)
 class Opened:
-    """What `open_upstream` yields: both share one discovery."""
+    """What `open_upstream` yields: all share one discovery."""
 
     upstream: UpstreamClient
     documents: DocumentReader
+    registrar: Registrar
 
 
 @asynccontextmanager
@@ -171,7 +216,9 @@ async def open_upstream(
         discovery = Discovery(http, monotonic)
         documents = DocumentReader(http, discovery, monotonic)
         try:
-            yield Opened(UpstreamClient(http, discovery, Accounts(http, discovery, clock), clock, monotonic), documents)
+            accounts, credentials = Accounts(http, discovery, clock), Credentials(clock, recorder)
+            upstream = UpstreamClient(http, discovery, accounts, credentials, clock, monotonic)
+            yield Opened(upstream, documents, Registrar(http, discovery, documents, clock))
         finally:
             await documents.close()
             await discovery.close()

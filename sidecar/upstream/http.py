@@ -34,6 +34,7 @@ CONNECT_SECONDS = 2.0
 
 _T = TypeVar("_T")
 _CHUNK = 64 * 1024
+_CACHING = ("age", "cache-control", "date", "expires")
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "dcr-sidecar"}
 
 
@@ -44,6 +45,18 @@ class Route:
     provider: str
     ca_file: str = ""
     proxy: str = field(repr=False, default="")
+    pool: str = field(compare=False, default="")
+    """What two pools have in common is fetched once, in the name of the first."""
+
+
+Connector = Callable[[ssl.SSLContext | bool], aiohttp.TCPConnector]
+"""Makes connections, given whom to trust."""
+
+
+def plain_connector(trust: ssl.SSLContext | bool) -> aiohttp.TCPConnector:  # noqa: FBT001 - aiohttp's own type
+    # A fresh connection per call: a reused one that the far end just closed would look like a request that may have
+    # been carried out.
+    return aiohttp.TCPConnector(ssl=trust, force_close=True)
 
 
 @dataclass(slots=True)
@@ -53,6 +66,7 @@ class Http:
     recorder: Recorder
     monotonic: Monotonic
     total_seconds: float = TOTAL_SECONDS
+    connector: Connector = plain_connector
     _sessions: dict[str, aiohttp.ClientSession] = field(init=False, default_factory=dict)
 
     async def call(
@@ -80,6 +94,7 @@ class Http:
         finally:
             self.recorder(
                 UpstreamCalled(
+                    pool=route.pool,
                     provider=route.provider,
                     operation=operation,
                     outcome=outcome,
@@ -111,9 +126,7 @@ class Http:
     def _session(self, ca_file: str) -> aiohttp.ClientSession:
         if ca_file not in self._sessions:
             self._sessions[ca_file] = aiohttp.ClientSession(
-                # A fresh connection per call: a reused one that the far end just closed would look like a request
-                # that may have been carried out.
-                connector=aiohttp.TCPConnector(ssl=_trust(ca_file), force_close=True),
+                connector=self.connector(_trust(ca_file)),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers=_HEADERS,
                 auto_decompress=False,
@@ -129,9 +142,13 @@ class Http:
 
 @asynccontextmanager
 async def open_http(
-    recorder: Recorder, monotonic: Monotonic, *, total_seconds: float = TOTAL_SECONDS
+    recorder: Recorder,
+    monotonic: Monotonic,
+    *,
+    total_seconds: float = TOTAL_SECONDS,
+    connector: Connector = plain_connector,
 ) -> AsyncIterator[Http]:
-    http = Http(recorder, monotonic, total_seconds)
+    http = Http(recorder, monotonic, total_seconds, connector)
     try:
         yield http
     finally:
@@ -185,4 +202,8 @@ async def _read(response: aiohttp.ClientResponse, limit: int) -> Answer:
         content_type=response.content_type.lower(),
         body=bytes(body),
         retry_after=response.headers.get("Retry-After", "").strip(),
+        caching={
+            name.lower(): ",".join(response.headers.getall(name)) for name in _CACHING if name in response.headers
+        },
+        challenges=tuple(response.headers.getall("WWW-Authenticate", ())),
     )

@@ -99,7 +99,7 @@ def verify_id_token(
 
 def identity_of(claims: Mapping[str, Any], provider: Provider, quirks: Quirks) -> Identity:
     """Reads claims that verified. Only the subject must be there; everything else is empty when it is not usable."""
-    email = _email(claims.get("email"))
+    email = _email(claims.get(quirks.email))
     return Identity(
         subject=_subject(claims, quirks),
         name=next((text for name in quirks.names if (text := _text(claims.get(name)))), ""),
@@ -108,6 +108,20 @@ def identity_of(claims: Mapping[str, Any], provider: Provider, quirks: Quirks) -
         groups=_groups(claims.get("groups")),
         issuer=issuer_of(provider.issuer, claims) if TENANT in provider.issuer else provider.issuer,
     )
+
+
+def flat(account: Mapping[str, Any], *, depth: int = 4) -> dict[str, Any]:
+    """An answer's members, those of inner objects named with dots: `viewer.id`. A name that two have says nothing."""
+    found: dict[str, Any] = {}
+    for name, value in account.items():
+        inner = isinstance(value, dict) and depth
+        below = {f"{name}.{each}": at for each, at in flat(value, depth=depth - 1).items()} if inner else {name: value}
+        found |= {each: None if each in found else at for each, at in below.items()}
+    return found
+
+
+def names_user(claims: Mapping[str, Any], quirks: Quirks) -> bool:
+    return all(claims.get(name) for name in quirks.subject) or bool(claims.get(quirks.subject_fallback))
 
 
 def verified_email(entries: object) -> str:
@@ -229,7 +243,7 @@ def _subject(claims: Mapping[str, Any], quirks: Quirks) -> str:
 def _email_verified(claims: Mapping[str, Any], provider: Provider, quirks: Quirks) -> bool:
     """Strictly true: the string "true" or the number 1 count only where a preset's provider sends them so."""
     if not quirks.tenant_emails:
-        return claims.get("email_verified") is True
+        return claims.get(quirks.email_verified) is True
     vouched = claims.get("xms_edov")
     return is_single_tenant(provider.issuer.replace(TENANT, "common")) or vouched in (True, "1", "true")
 

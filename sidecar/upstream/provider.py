@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urljoin, urlsplit
 
 from sidecar.records import Pool
 from sidecar.upstream.base import UpstreamMalformed, UpstreamMisconfigured
@@ -18,7 +18,9 @@ from sidecar.upstream.quirks import ClientAuth, Quirks, is_single_tenant, tenant
 
 TENANT = "{tenantid}"
 ENDPOINTS = ("authorization_endpoint", "token_endpoint", "revocation_endpoint", "userinfo_endpoint", "jwks_uri")
+_DISCOVERED = (*ENDPOINTS, "introspection_endpoint")
 _GUID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_GUID_PATH = re.compile(rf"/(tfp/)?(?P<guid>{_GUID.pattern})(/[A-Za-z0-9_-]+)?/v2\.0/?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,11 +37,15 @@ class Provider:
     auth: ClientAuth
     sends_iss: bool
     """It advertises RFC 9207, so an answer without `iss` is not its."""
+    refresh_endpoint: str = ""
+    """Where refresh tokens go; empty: to the token endpoint."""
+    introspection_endpoint: str = ""
 
     @classmethod
     def of(cls, pool: Pool, quirks: Quirks, document: Mapping[str, Any] | None) -> "Provider":
         found = document or {}
         values = {name: getattr(pool, name) or getattr(quirks, name, "") or found.get(name, "") for name in ENDPOINTS}
+        values["revocation_endpoint"] = _revocation(pool, quirks, values)
         for name, value in values.items():
             if value and not is_safe_url(value):
                 raise UpstreamMisconfigured(f"{name} must be https, or http on loopback")
@@ -49,6 +55,8 @@ class Provider:
             issuer=found.get("issuer", "") or pool.issuer or quirks.issuer,
             auth=client_auth(pool, quirks, document),
             sends_iss=found.get("authorization_response_iss_parameter_supported") is True,
+            refresh_endpoint=quirks.refresh_endpoint and urljoin(values["token_endpoint"], quirks.refresh_endpoint),
+            introspection_endpoint=found.get("introspection_endpoint", ""),
             **values,
         )
 
@@ -56,8 +64,11 @@ class Provider:
 def needs_document(pool: Pool, quirks: Quirks) -> bool:
     """Explicit endpoints win, and when they are complete nothing is discovered."""
     needed = ["authorization_endpoint", "token_endpoint"]
-    needed += ["jwks_uri"] if uses_id_token(pool) else ["userinfo_endpoint"]
-    return any(not getattr(pool, name) and not getattr(quirks, name, "") for name in needed)
+    if uses_id_token(pool):
+        needed.append("jwks_uri")
+    elif quirks.identity != "token_answer":
+        needed.append("introspection_endpoint" if quirks.identity == "introspection" else "userinfo_endpoint")
+    return any(not getattr(pool, name, "") and not getattr(quirks, name, "") for name in needed)
 
 
 def document_urls(pool: Pool, quirks: Quirks) -> tuple[str, ...]:
@@ -79,7 +90,7 @@ def check_document(document: Mapping[str, Any], pool: Pool, quirks: Quirks) -> M
     issuer = document.get("issuer")
     if not isinstance(issuer, str) or not _same_issuer(issuer, configured, quirks):
         raise UpstreamMalformed("the document's issuer is not the configured one, byte for byte")
-    for name in ENDPOINTS:
+    for name in _DISCOVERED:
         if name in document and not is_safe_url(document[name], loopback=is_loopback(configured)):
             raise UpstreamMalformed(f"the document's {name} is not an https URL")
     return document
@@ -128,9 +139,19 @@ def issuer_of(provider_issuer: str, claims: Mapping[str, Any]) -> str:
     return provider_issuer.replace(TENANT, tid)
 
 
+def _revocation(pool: Pool, quirks: Quirks, found: Mapping[str, str]) -> str:
+    """A preset's is beside the userinfo endpoint in use, so that another deployment's tokens do not go elsewhere."""
+    if pool.revocation_endpoint or not quirks.revocation_endpoint:
+        return found["revocation_endpoint"]
+    beside = quirks.revocation_endpoint.format(client_id=quote(pool.client_id, safe=""))
+    return urljoin(found["userinfo_endpoint"], beside)
+
+
 def _same_issuer(discovered: str, configured: str, quirks: Quirks) -> bool:
     if discovered == configured:
         return True
+    if quirks.issuer_check == "tenant_guid":
+        return _is_tenants(discovered, configured)
     if quirks.issuer_check != "tenant_template":
         return False
     name = tenant(configured)
@@ -142,3 +163,13 @@ def _same_issuer(discovered: str, configured: str, quirks: Quirks) -> bool:
     if filled == TENANT:
         return not is_single_tenant(configured)
     return bool(_GUID.fullmatch(filled)) and not _GUID.fullmatch(name) and name not in {"common", "organizations"}
+
+
+def _is_tenants(discovered: str, configured: str) -> bool:
+    """The same place, but the tenant by its GUID: `/<guid>/v2.0/`, or with a policy `/tfp/<guid>/<policy>/v2.0/`."""
+    said, ours = urlsplit(discovered), urlsplit(configured)
+    if (said.scheme, said.netloc) != (ours.scheme, ours.netloc) or said.query or said.fragment:
+        return False
+    found = _GUID_PATH.fullmatch(said.path)
+    named = tenant(configured)
+    return found is not None and (not _GUID.fullmatch(named) or named.lower() == found["guid"].lower())

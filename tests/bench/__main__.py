@@ -82,6 +82,8 @@ def main() -> None:
                 Case("refused: forged token", "check", forged, 401),
                 Case("allowed: remembered", "check", token, 200),
                 Case("allowed: read from the store", "reading", token, 200),
+                Case("identity: remembered", "asserting", token, 200),
+                Case("identity: read and signed", "signing", token, 200),
             ]
             medians = asyncio.run(rounds(cases, folder, console))
             server.communicate("")

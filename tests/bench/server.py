@@ -9,10 +9,11 @@ import orjson
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
+from sidecar import headers
 from sidecar.app import Adapters, Services, Sources, build, check_app
 from sidecar.app.serving import HTTP
 from sidecar.clock import system_clock, system_entropy
-from sidecar.directory import Directory, Issuer, Server
+from sidecar.directory import Directory, Inject, Issuer, Server
 from sidecar.grants.answer import TokenAnswer
 from sidecar.grants.creation import GrantCreation
 from sidecar.grants.principal import Principal
@@ -28,6 +29,7 @@ from sidecar.store.redis import open_store
 from sidecar.telemetry import Telemetry
 from sidecar.tokens import TokenCodec
 from sidecar.upstream.client import open_upstream
+from tests.fakes.client_documents import FakeClientDocuments
 
 HOST = "mcp.example.com"
 VERIFIER = "v" * 43
@@ -61,8 +63,8 @@ def settings(store: str) -> Settings:
 async def sign_in(services: Services) -> TokenAnswer:
     issuer = services.settings.directory.issuers[0]
     body = {"redirect_uris": [REDIRECT], "token_endpoint_auth_method": "none"}
-    registered = await services.clients.register(issuer, body, "")
-    client = await services.clients.resolve(issuer, POOL, registered["client_id"])
+    registered = await services.registered.register(issuer, body, "")
+    client = await services.clients.resolve(issuer, POOL, registered["client_id"], "")
     assert client is not None
     codec = TokenCodec(services.settings.keyring, system_entropy)
     creation = GrantCreation(services.adapters.store, codec, system_entropy, system_clock, Lifetimes())
@@ -87,13 +89,25 @@ async def sign_in(services: Services) -> TokenAnswer:
     return await services.redemption.redeem(asked, client, issuer)
 
 
+def asserting(services: Services, principals: Principals) -> Services:
+    """The same server with `inject.mode: identity`."""
+    server = replace(NOTES, inject=Inject("identity", headers.ASSERTION, ""))
+    served = replace(services.settings.directory, servers=(server,))
+    return replace(
+        services,
+        settings=replace(services.settings, directory=served),
+        authorisation=replace(services.authorisation, principals=principals),
+    )
+
+
 async def main(folder: Path) -> None:
     telemetry = Telemetry(CollectorRegistry())
     async with (
         open_store(f"embedded:{folder / 'store'}", timeout_ms=2000) as store,
         open_upstream(clock=system_clock, monotonic=Sources().monotonic, recorder=telemetry) as far,
     ):
-        services = build(settings(""), Adapters(store, far.upstream, far.documents, telemetry), Sources())
+        adapters = Adapters(store, far.upstream, far.documents, FakeClientDocuments(), far.registrar, telemetry)
+        services = build(settings(""), adapters, Sources())
         reading = replace(services.authorisation, principals=Forgetful(services.sources.monotonic))
         answer = await sign_in(services)
         floor = web.Application()
@@ -102,6 +116,8 @@ async def main(folder: Path) -> None:
             "floor": floor,
             "check": check_app(services),
             "reading": check_app(replace(services, authorisation=reading)),
+            "asserting": check_app(asserting(services, Principals(services.sources.monotonic))),
+            "signing": check_app(asserting(services, Forgetful(services.sources.monotonic))),
         }
         for name, app in apps.items():
             runner = web.AppRunner(app, **HTTP)

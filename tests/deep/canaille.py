@@ -55,6 +55,15 @@ class Canaille:
             answer: dict[str, Any] = await response.json()
             return answer
 
+    async def clients(self) -> list[dict[str, Any]]:
+        """Who is registered there, as its own command tells."""
+        folder = self.log.parent
+        listed = folder / "get-client.log"
+        listed.unlink(missing_ok=True)
+        await _run(folder, ["get", "client"])
+        found: list[dict[str, Any]] = json.loads(listed.read_text().splitlines()[-1])
+        return found
+
     async def withdraw_consent(self, login: str) -> None:
         """The user takes back what was allowed, on Canaille's own page: it then ends the tokens of that client."""
         async with Browser() as browser:
@@ -78,15 +87,18 @@ async def sign_in(browser: Browser, page: Page, login: str) -> list[Page]:
 
 @asynccontextmanager
 async def running_canaille(
-    folder: Path, *, redirect_uri: str, seconds: Mapping[str, int] | None = None
+    folder: Path, *, redirect_uri: str = "", seconds: Mapping[str, int] | None = None
 ) -> AsyncIterator[Canaille]:
-    """`seconds`: how long access tokens live, by the grant type that they came from."""
+    """`seconds`: how long access tokens live, by the grant type that they came from.
+
+    Without a `redirect_uri` there is no client: whoever wants to be one registers, which then everybody may.
+    """
     if not PROGRAM.exists():
         raise RuntimeError("Canaille is not installed; `make test-deep` does that")
     port, log = free_port(), folder / "canaille.log"
     canaille = Canaille(f"http://127.0.0.1:{port}", log)
-    (folder / "canaille.toml").write_text(_settings(folder, port, seconds or {}))
-    for arguments in _preparations(redirect_uri):
+    (folder / "canaille.toml").write_text(_settings(folder, port, seconds or {}, open_=not redirect_uri))
+    for arguments in [*_people(), *(_client(redirect_uri) if redirect_uri else ())]:
         await _run(folder, arguments)
     # No workers: Canaille then is one process, which the signal reaches.
     command = (str(PROGRAM), "run", "--bind", f"127.0.0.1:{port}", "--workers", "0")
@@ -95,7 +107,7 @@ async def running_canaille(
         yield canaille
 
 
-def _settings(folder: Path, port: int, seconds: Mapping[str, int]) -> str:
+def _settings(folder: Path, port: int, seconds: Mapping[str, int], *, open_: bool) -> str:
     key = RSAKey.generate_key(2048, {"kid": "signing"}).as_dict(private=True)
     members = ", ".join(f"{name} = {json.dumps(value)}" for name, value in key.items())
     lifetimes = "\n".join(f"{grant_type} = {value}" for grant_type, value in seconds.items())
@@ -107,13 +119,18 @@ PREFERRED_URL_SCHEME = "http"
 DATABASE_URI = "sqlite:///{folder}/canaille.sqlite"
 [CANAILLE_OIDC]
 REQUIRE_NONCE = true
+DYNAMIC_CLIENT_REGISTRATION_OPEN = {json.dumps(open_)}
 ACTIVE_JWKS = [{{ {members} }}]
 [OAUTH2_TOKEN_EXPIRES_IN]
 {lifetimes}
 """
 
 
-def _preparations(redirect_uri: str) -> list[list[str]]:
+def _people() -> list[list[str]]:
+    return [["install"], *(["create", "user", *_options(_user(login))] for login in PEOPLE)]
+
+
+def _client(redirect_uri: str) -> list[list[str]]:
     client = {
         "client-id": CLIENT_ID,
         "client-secret": CLIENT_SECRET,
@@ -125,8 +142,6 @@ def _preparations(redirect_uri: str) -> list[list[str]]:
     many = ["--grant-types=authorization_code", "--grant-types=refresh_token"]
     many += [f"--scope={scope}" for scope in ("openid", "profile", "email")]
     return [
-        ["install"],
-        *(["create", "user", *_options(_user(login))] for login in PEOPLE),
         ["create", "client", *_options(client), *many],
         # As its web pages do; without it, the id_tokens would be for nobody.
         ["set", "client", CLIENT_ID, f"--audience={CLIENT_ID}"],

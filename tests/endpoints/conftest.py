@@ -27,6 +27,7 @@ from sidecar.sealing import Keyring
 from sidecar.settings.model import Bind, EnvoySettings, Listeners, LogSettings, Settings, StoreSettings
 from sidecar.telemetry import Telemetry
 from sidecar.upstream.client import open_upstream
+from tests.fakes.client_documents import FakeClientDocuments
 from tests.fakes.clock import FakeClock
 from tests.fakes.entropy import SeededEntropy
 from tests.fakes.idp import FakeIdp
@@ -105,6 +106,7 @@ class Face:
     idp: FakeIdp
     clock: FakeClock
     redis: FakeServer
+    client_documents: FakeClientDocuments
     events: list[Event] = field(default_factory=list)
 
     async def request(
@@ -214,18 +216,21 @@ async def open_face(
     idp: FakeIdp, clock: FakeClock, settings: Settings, redis: FakeServer, *, seed: int = 1
 ) -> AsyncIterator[Face]:
     events: list[Event] = []
-    telemetry = Telemetry(CollectorRegistry(), events.append)
+    telemetry = Telemetry(CollectorRegistry(), events.append, served=settings.directory)
     sources = Sources(clock, lambda: float(clock.now), SeededEntropy(seed))
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(fake_store(redis))
         far = await stack.enter_async_context(
             open_upstream(clock=clock, monotonic=sources.monotonic, recorder=telemetry)
         )
-        services = build(settings, Adapters(store, far.upstream, far.documents, telemetry), sources)
+        client_documents = FakeClientDocuments()
+        adapters = Adapters(store, far.upstream, far.documents, client_documents, far.registrar, telemetry)
+        services = build(settings, adapters, sources)
+        await services.pools.refresh()
         server = TestServer(oauth_app(services), host="127.0.0.1")
         await server.start_server(**HTTP)
         client = await stack.enter_async_context(TestClient(server, auto_decompress=False))
-        yield Face(client, services, idp, clock, redis, events)
+        yield Face(client, services, idp, clock, redis, client_documents, events)
 
 
 @pytest.fixture

@@ -27,13 +27,14 @@ from sidecar.directory import Directory, Issuer, Server
 from sidecar.events import Event
 from sidecar.oauth.pkce import s256
 from sidecar.oauth.policy import RegistrationPolicy
-from sidecar.records import Client, Lifetimes
+from sidecar.records import Client, Lifetimes, StaticClient
 from sidecar.sealing import Key, Keyring, KeyState
 from sidecar.settings.model import Bind, EnvoySettings, Listeners, LogSettings, Settings, StoreSettings
 from sidecar.store.base import StoreError
 from sidecar.store.redis import RedisStore
 from sidecar.telemetry import Telemetry
 from sidecar.upstream.client import open_upstream
+from tests.fakes.client_documents import FakeClientDocuments
 from tests.fakes.clock import FakeClock
 from tests.fakes.entropy import SeededEntropy
 from tests.fakes.idp import FakeIdp
@@ -119,6 +120,7 @@ class Front:
     idp: FakeIdp
     clock: FakeClock
     store: FlakyStore
+    client_documents: FakeClientDocuments
     session: aiohttp.ClientSession
     base: str
     events: list[Event] = field(default_factory=list)
@@ -126,7 +128,7 @@ class Front:
     async def register(self, *redirect_uris: str, name: str = "Test App", issuer: str = ISS, **members: Any) -> str:
         """The new client's id."""
         body = {"redirect_uris": list(redirect_uris), "client_name": name, "token_endpoint_auth_method": "none"}
-        document = await self.services.clients.register(self.issuer(issuer), body | members, "")
+        document = await self.services.registered.register(self.issuer(issuer), body | members, "")
         self.events.clear()
         return str(document["client_id"])
 
@@ -251,9 +253,11 @@ async def running_front(
     port: int | None = None,
     lifetimes: Lifetimes | None = None,
     tls: ssl.SSLContext | None = None,
+    clients: tuple[StaticClient, ...] = (),
+    changes: Mapping[str, Any] | None = None,
     **pool: Any,
 ) -> AsyncIterator[Front]:
-    """`pool` overrides members of the pool, which signs in at the fake IdP."""
+    """`pool` overrides members of the pool, which signs in at the fake IdP; `changes` those of the settings."""
     clock, events = FakeClock(), list[Event]()
     async with FakeIdp.running(clock=clock) as idp, fake_store() as real, aiohttp.ClientSession() as session:
         store = FlakyStore(real)
@@ -261,17 +265,27 @@ async def running_front(
             servers or (NOTES,),
             tuple(Issuer(url, "corp") for url in issuers),
             {"corp": idp.pool(**pool)},
+            {client.id: client for client in clients},
         )
-        telemetry = Telemetry(CollectorRegistry(), events.append)
+        telemetry = Telemetry(CollectorRegistry(), events.append, served=directory)
         async with open_upstream(clock=clock, monotonic=lambda: float(clock.now), recorder=telemetry) as opened:
-            adapters = Adapters(cast("RedisStore", store), opened.upstream, opened.documents, telemetry)
+            client_documents = FakeClientDocuments()
+            adapters = Adapters(
+                cast("RedisStore", store),
+                opened.upstream,
+                opened.documents,
+                client_documents,
+                opened.registrar,
+                telemetry,
+            )
             sources = Sources(clock, lambda: float(clock.now), SeededEntropy())
-            services = build(_settings(directory, lifetimes or Lifetimes()), adapters, sources)
+            settings = replace(_settings(directory, lifetimes or Lifetimes()), **(changes or {}))
+            services = build(settings, adapters, sources)
             server = TestServer(oauth_app(services), port=port)
             await server.start_server(ssl=tls, max_line_size=65536, max_field_size=65536)
             try:
                 base = str(server.make_url("")).rstrip("/")
-                yield Front(services, idp, clock, store, session, base, events)
+                yield Front(services, idp, clock, store, client_documents, session, base, events)
             finally:
                 await server.close()
 

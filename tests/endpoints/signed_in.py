@@ -17,14 +17,14 @@ async def sign_in(
 ) -> str:
     """The code that alice's browser would bring to this client."""
     services = face.services
-    directory, sources = services.settings.directory, services.sources
+    directory, sources = services.directory, services.sources
     where = directory.server(server)
     assert where is not None
     issuer = directory.issuer(where.issuer)
     pool = directory.pool_of(where)
     assert issuer is not None
     assert pool is not None
-    client = await services.clients.resolve(issuer, pool, registered["client_id"])
+    client = await services.clients.resolve(issuer, pool, registered["client_id"], "")
     assert client is not None
     creation = GrantCreation(
         services.adapters.store,

@@ -332,7 +332,7 @@ async def test_a_client_that_has_another_name_meanwhile_is_told_to_ask_again(fro
     tab = front.browser()
     page, back = await tab.ask(client), await tab.leave_for_idp(client)
     body = {"client_id": client, "redirect_uris": [WEB], "client_name": "Another"}
-    token = front.services.clients.ids.registration_token(client)
+    token = front.services.registered.ids.registration_token(client)
     address = f"{front.base}/register/{client}"
     headers = {"Host": "mcp.example.com", "Authorization": f"Bearer {token}"}
     async with front.session.put(address, json=body, headers=headers) as response:

@@ -1,61 +1,24 @@
 """The ext_authz decision over HTTP, as Envoy asks for it (design 10; requirements Q and R)."""
 
-import asyncio
 import re
-from collections.abc import AsyncIterator, Mapping
-from typing import Any
+from collections.abc import AsyncIterator
 
 import pytest
-from aiohttp import ClientResponse
-from aiohttp.test_utils import TestClient, TestServer
-from yarl import URL
 
 from sidecar import headers
-from sidecar.app import check_app
 from sidecar.events import CallDecided
 from sidecar.records import UpstreamTokens
+from tests.endpoints.checker import Checker, checking
 from tests.endpoints.conftest import ISSUER, Face
 from tests.endpoints.signed_in import PUBLIC, tokens_for
 
 PRM = f"{ISSUER}/.well-known/oauth-protected-resource/mcp"
 
 
-class Checker:
-    """Envoy's side of the check."""
-
-    def __init__(self, client: TestClient[Any, Any]) -> None:
-        self._client = client
-
-    async def __call__(
-        self,
-        path: str = "/mcp",
-        token: str | None = None,
-        *,
-        method: str = "POST",
-        host: str = "mcp.example.com",
-        extra: Mapping[str, str] | None = None,
-    ) -> ClientResponse:
-        sent = {"Host": host, **({"Authorization": f"Bearer {token}"} if token is not None else {}), **(extra or {})}
-        url = URL("/check" + path, encoded=True)
-        return await self._client.request(method, url, headers=sent, allow_redirects=False)
-
-    async def status_of(self, target: str, token: str) -> int:
-        """The target goes out byte for byte: aiohttp's client would resolve dot segments."""
-        server = self._client.server
-        reader, writer = await asyncio.open_connection(server.host, server.port)
-        lines = [f"POST {target} HTTP/1.1", "Host: mcp.example.com", f"Authorization: Bearer {token}"]
-        writer.write("\r\n".join((*lines, "Content-Length: 0", "Connection: close", "", "")).encode())
-        await writer.drain()
-        async with asyncio.timeout(10):
-            answer = await reader.read()
-        writer.close()
-        return int(answer.split(b" ", 2)[1])
-
-
 @pytest.fixture
 async def check(face: Face) -> AsyncIterator[Checker]:
-    async with TestClient(TestServer(check_app(face.services), host="127.0.0.1")) as client:
-        yield Checker(client)
+    async with checking(face) as checker:
+        yield checker
 
 
 @pytest.mark.req(169, 177)

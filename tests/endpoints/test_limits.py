@@ -314,7 +314,7 @@ async def test_looking_at_the_page_is_not_limited(front: Front):
 
 
 async def test_without_the_store_nothing_passes_unlimited(front: Front):
-    document = await front.services.clients.register(
+    document = await front.services.registered.register(
         front.issuer(), {"redirect_uris": [WEB], "token_endpoint_auth_method": "client_secret_post"}, ""
     )
     client, tab = str(document["client_id"]), front.browser()

@@ -71,8 +71,8 @@ async def test_metrics_have_our_prefix_and_labels_that_no_caller_chose(face: Fac
     families = {family.name for family in text_string_to_metric_families(text)}
     assert families
     assert not [name for name in families if not name.startswith("dcr_sidecar_")]
-    assert 'dcr_sidecar_registrations_total{kind="sealed",outcome="registered"} 1.0' in text
-    assert 'dcr_sidecar_registrations_total{kind="",outcome="invalid_redirect_uri"} 1.0' in text
+    assert 'dcr_sidecar_registrations_total{kind="sealed",outcome="registered",pool="corp"} 1.0' in text
+    assert 'dcr_sidecar_registrations_total{kind="",outcome="invalid_redirect_uri",pool="corp"} 1.0' in text
     assert 'method="other",route="unknown",status="405"' in text
 
 

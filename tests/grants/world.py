@@ -14,6 +14,7 @@ from sidecar.grants.redemption import Redemption
 from sidecar.grants.revocation import Revocation
 from sidecar.grants.rotation import Rotation
 from sidecar.grants.upstream_refresh import UpstreamRefresh
+from sidecar.identity_assertions import IdentityAssertions
 from sidecar.oauth.params import ClientCredentials, CodeRequest, RefreshRequest, RevocationRequest
 from sidecar.oauth.pkce import s256
 from sidecar.records import (
@@ -81,7 +82,13 @@ class World:
         self.rotation = Rotation(self.store, minting, self.upstream_refresh, record)
         self.revocation = Revocation(self.store, self.codec, self.upstream, record)
         self.authorisation = Authorisation(
-            self.store, self.codec, self.upstream_refresh, self.principals, self.clock, lambda: float(self.clock.now)
+            self.store,
+            self.codec,
+            self.upstream_refresh,
+            self.principals,
+            self.clock,
+            lambda: float(self.clock.now),
+            IdentityAssertions(keyring, self.entropy),
         )
 
     def client(self, name: str = "client-a", *, refresh: bool = True) -> Client:
@@ -91,7 +98,7 @@ class World:
             issuer=ISSUER.url,
             pool_id=POOL.id,
             redirect_uris=(REDIRECT,),
-            auth_method="none",
+            auth_methods=("none",),
             application_type="native",
             refresh=refresh,
             issued_at=self.clock.now,

@@ -1,17 +1,23 @@
 """Client credentials (RFC 6749 2.3) and bearer tokens (RFC 6750 2.1)."""
 
-from base64 import b64encode
-from urllib.parse import quote, quote_plus
+from base64 import b64encode, urlsafe_b64encode
+from urllib.parse import quote, quote_plus, urlencode
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sidecar.oauth.assertion import ASSERTION_TYPE
 from sidecar.oauth.authentication import ClientCredentials, NoToken, bearer, client_credentials
 from sidecar.oauth.errors import InvalidClient, InvalidRequest, InvalidToken, OAuthError
+from sidecar.oauth.params import revocation_request, token_request
 
 _ID = "dcr1-AbC_-9"
 _SECRET = "s3cr3t_-AbC"
+_CLIENT = "https://client.example/oauth/client.json"
+_ASSERTION = f"e30.{urlsafe_b64encode(orjson.dumps({'sub': _CLIENT})).decode().rstrip('=')}.c2ln"
+_ASSERTED = {"client_assertion": _ASSERTION, "client_assertion_type": ASSERTION_TYPE}
 
 
 def _basic(text: str | bytes) -> str:
@@ -116,11 +122,9 @@ def test_bad_basic_credentials_are_invalid_client_with_a_basic_challenge(header:
     [
         pytest.param({}, id="nothing"),
         pytest.param({"client_secret": _SECRET}, id="secret only"),
-        pytest.param({"client_id": _ID, "client_assertion": "junk"}, id="assertion"),
-        pytest.param({"client_id": _ID, "client_assertion_type": "urn:x"}, id="assertion type"),
     ],
 )
-def test_a_client_that_is_not_named_or_uses_an_assertion_is_invalid_client(fields: dict[str, str]):
+def test_a_client_that_is_not_named_is_invalid_client(fields: dict[str, str]):
     with pytest.raises(InvalidClient) as caught:
         client_credentials(fields, None)
     assert caught.value.status == 401
@@ -129,6 +133,71 @@ def test_a_client_that_is_not_named_or_uses_an_assertion_is_invalid_client(field
 
 def test_a_secret_is_not_shown():
     assert _SECRET not in repr(ClientCredentials(_ID, "client_secret_post", _SECRET))
+    assert _ASSERTION not in repr(client_credentials(_ASSERTED, None))
+
+
+@pytest.mark.req(157)
+@pytest.mark.parametrize("fields", [{}, {"client_id": _CLIENT}], ids=["without client_id", "with client_id"])
+def test_an_assertion_names_its_client(fields: dict[str, str]):
+    credentials = client_credentials({**_ASSERTED, **fields}, None)
+    assert credentials == ClientCredentials(_CLIENT, "private_key_jwt", _ASSERTION)
+    assert not credentials.basic
+
+
+@pytest.mark.req(132, 157)
+@pytest.mark.parametrize(
+    ("fields", "header"),
+    [
+        pytest.param({"client_secret": _SECRET}, None, id="secret"),
+        pytest.param({}, _basic(f"{_ID}:{_SECRET}"), id="Basic"),
+        pytest.param({"client_id": _CLIENT}, "Bearer x", id="another header"),
+        pytest.param({"client_secret": _SECRET, "client_assertion": "junk"}, None, id="secret and junk"),
+    ],
+)
+def test_a_second_method_beside_an_assertion_is_refused(fields: dict[str, str], header: str | None):
+    with pytest.raises(InvalidRequest):
+        client_credentials({**_ASSERTED, **fields}, header)
+
+
+@pytest.mark.req(130, 157)
+@pytest.mark.parametrize(
+    "changes",
+    [
+        pytest.param({"client_assertion_type": None}, id="no type"),
+        pytest.param({"client_assertion_type": ""}, id="empty type"),
+        pytest.param({"client_assertion_type": ASSERTION_TYPE.upper()}, id="type in another case"),
+        pytest.param({"client_assertion_type": f"{ASSERTION_TYPE} "}, id="type with a blank"),
+        pytest.param({"client_assertion_type": ASSERTION_TYPE.replace("jwt", "saml2")}, id="SAML"),
+        pytest.param({"client_assertion": None}, id="type only"),
+        pytest.param({"client_assertion": ""}, id="empty assertion"),
+        pytest.param({"client_assertion": "junk"}, id="junk"),
+        pytest.param({"client_assertion": "e30.e30.c2ln"}, id="nobody's"),
+        pytest.param({"client_assertion": _ASSERTION + "a" * 8192}, id="too long"),
+        pytest.param({"client_id": _ID}, id="another client's"),
+        pytest.param({"client_id": f"{_CLIENT}/"}, id="almost the client's"),
+    ],
+)
+def test_an_assertion_that_cannot_be_one_is_invalid_client(changes: dict[str, str | None]):
+    fields = {name: value for name, value in {**_ASSERTED, **changes}.items() if value is not None}
+    with pytest.raises(InvalidClient) as caught:
+        client_credentials(fields, None)
+    assert (caught.value.status, caught.value.description) == (401, InvalidClient.default)
+    assert "WWW-Authenticate" not in caught.value.headers
+
+
+@pytest.mark.req(157)
+@pytest.mark.parametrize("repeated", ["client_assertion", "client_assertion_type"])
+def test_a_repeated_assertion_is_an_invalid_request(repeated: str):
+    form = urlencode([("grant_type", "refresh_token"), *_ASSERTED.items(), (repeated, _ASSERTED[repeated])])
+    with pytest.raises(InvalidRequest):
+        token_request(form.encode(), None)
+
+
+@pytest.mark.req(157)
+def test_token_and_revocation_requests_carry_an_assertion():
+    form = urlencode({"grant_type": "refresh_token", "refresh_token": "r", "token": "t", **_ASSERTED}).encode()
+    expected = ClientCredentials(_CLIENT, "private_key_jwt", _ASSERTION)
+    assert token_request(form, None).credentials == revocation_request(form, None).credentials == expected
 
 
 @given(st.text(min_size=1, max_size=40), st.text(max_size=40))
@@ -143,9 +212,12 @@ def test_any_encoded_credentials_come_out_as_they_went_in(client_id: str, secret
     assert (credentials.client_id, credentials.secret) == expected
 
 
-@given(st.dictionaries(st.sampled_from(["client_id", "client_secret"]), st.text(max_size=10)), st.text(max_size=60))
+_FIELDS = st.sampled_from(["client_id", "client_secret", "client_assertion", "client_assertion_type"])
+
+
+@given(st.dictionaries(_FIELDS, st.one_of(st.text(max_size=10), st.just(ASSERTION_TYPE))), st.text(max_size=60))
 def test_no_header_raises_anything_but_oauth_errors(fields: dict[str, str], header: str):
-    for value in (header, f"Basic {header}"):
+    for value in (None, header, f"Basic {header}"):
         try:
             client_credentials(fields, value)
         except OAuthError as error:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sidecar.oauth.assertion import ALGORITHMS
 from sidecar.oauth.errors import ServerError
 from sidecar.oauth.metadata import Capabilities, authorization_server, protected_resource
 
@@ -139,6 +140,22 @@ def test_cimd_is_published_only_when_on_and_beside_none():
     document = authorization_server(_ISS, Capabilities(cimd=True))
     assert document["client_id_metadata_document_supported"] is True
     assert "none" in document["token_endpoint_auth_methods_supported"]  # type: ignore[operator]
+
+
+@pytest.mark.req(27, 80)
+def test_private_key_jwt_is_published_with_its_algorithms_only_where_clients_have_documents():
+    """RFC 8414 2: the algorithms MUST be there with it. It stands last, for clients that take the first they know."""
+    without = authorization_server(_ISS, Capabilities(), _OIDC)
+    assert "private_key_jwt" not in str(without)
+    assert not [name for name in without if "signing_alg" in name]
+    document = authorization_server(_ISS, Capabilities(cimd=True), _OIDC)
+    for endpoint in ("token_endpoint", "revocation_endpoint"):
+        methods = document[f"{endpoint}_auth_methods_supported"]
+        assert methods == ["none", "client_secret_post", "client_secret_basic", "private_key_jwt"]
+        assert document[f"{endpoint}_auth_signing_alg_values_supported"] == list(ALGORITHMS)
+    assert not [
+        name for name in authorization_server(_ISS, Capabilities(revocation=False, cimd=True)) if "revo" in name
+    ]
 
 
 @pytest.mark.req(26, 29)

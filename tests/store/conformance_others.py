@@ -1,5 +1,7 @@
 """What every store does with forms, transactions, the client registry and limits."""
 
+import asyncio
+
 import pytest
 
 from sidecar.store.base import StoreError, Taken
@@ -19,6 +21,21 @@ REGISTRATION = Registration(
 async def test_a_form_is_spent_once(store):
     assert [await store.spend_form("nonce", 60) for _ in range(3)] == [True, False, False]
     assert await store.spend_form("nonce 2", 60) is True
+
+
+@pytest.mark.req(157)
+async def test_an_assertion_is_spent_once_by_each_client(store):
+    assert await store.spend_assertion("https://a.example/c.json", "first", 60)
+    spent = await asyncio.gather(*(store.spend_assertion("https://a.example/c.json", "jti", 60) for _ in range(20)))
+    assert sorted(spent) == [False] * 19 + [True]
+    # Whose it is and how it is called are told apart, whatever characters they have.
+    others = [
+        ("https://a.example/c.jsonj", "ti"),
+        ("https://b.example/c.json", "jti"),
+        ("", ""),
+        ("é{*}\n", "\0" * 256),
+    ]
+    assert [await store.spend_assertion(*other, 60) for other in others * 2] == [True] * 4 + [False] * 4
 
 
 @pytest.mark.req(112)
@@ -48,11 +65,14 @@ async def test_a_handle_that_is_taken_is_not_overwritten(store):
 
 
 @pytest.mark.req(112)
-async def test_a_transaction_and_a_spent_form_are_forgotten_in_time(store):
+async def test_a_transaction_and_what_was_spent_are_forgotten_in_time(store):
     await store.start("handle", "binding", b"sealed", 600)
     await store.spend_form("nonce", 60)
+    await store.spend_assertion("client", "jti", 90)
+    assert await store.spend_assertion("client", "jti", 900) is False
     assert 599_000 < await store.link.command("PTTL", store.keys.transaction("handle")) <= 600_000
     assert 59_000 < await store.link.command("PTTL", store.keys.form("nonce")) <= 60_000
+    assert 89_000 < await store.link.command("PTTL", store.keys.assertion("client", "jti")) <= 90_000
 
 
 async def test_a_registration_is_read_back_as_it_was(store):
@@ -111,11 +131,21 @@ async def test_no_key_is_made_of_what_a_caller_sent_and_every_key_ends(store, al
     await store.register(REGISTRATION, 3600)
     await store.start("handle{*}", "binding", b"sealed", 600)
     await store.spend_form("nonce\n", 60)
+    await store.spend_assertion("client{*}\n", "jti{*}\n", 60)
     await store.admit("192.0.2.1 handle\n", per_hour=1, burst=1)
     keys = await all_keys()
-    assert len(keys) >= 10
+    assert len(keys) >= 11
     assert all(len(key) < 120 and key.isascii() and b"\n" not in key and b"*" not in key for key in keys)
-    for word in (b"client{", b"handle", b"nonce", b"192.0.2.1", b"pool:1", b"user|1", REGISTRATION.client_id.encode()):
+    for word in (
+        b"client{",
+        b"handle",
+        b"nonce",
+        b"jti",
+        b"192.0.2.1",
+        b"pool:1",
+        b"user|1",
+        REGISTRATION.client_id.encode(),
+    ):
         assert not [key for key in keys if word in key]
     assert [key for key in keys if await store.link.command("PTTL", key) <= 0] == []
 

@@ -1,5 +1,8 @@
 """What every store does with access and refresh tokens, and with records that it cannot read."""
 
+from dataclasses import replace
+
+import orjson
 import pytest
 
 from sidecar.store.base import AccessView
@@ -128,6 +131,16 @@ async def test_nothing_comes_back_after_the_grant_ended(store):
     assert (await store.lease_upstream(state.grant.id, 1, "owner", 5)).outcome == "gone"
     assert await store.revoke_access(state.grant.id, 1) is False
     assert await store.link.command("EXISTS", store.keys.grant(state.grant.id)) == 0
+
+
+async def test_a_grant_from_before_upstream_clients_were_named_is_read(store):
+    state = await redeemed(store)
+    key = store.keys.grant(state.grant.id)
+    document = orjson.loads(await store.link.command("HGET", key, "g"))
+    del document["upstream_client"]
+    await store.link.command("HSET", key, "g", orjson.dumps(document))
+    read = await store.read(state.grant.id)
+    assert read.grant == replace(state.grant, upstream_client="")
 
 
 DAMAGE = [

@@ -14,8 +14,8 @@ def _name(text: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, text)])
 
 
-def private_tls(directory: Path) -> tuple[ssl.SSLContext, Path]:
-    """A server context for 127.0.0.1, and the CA file that a client must trust."""
+def private_tls(directory: Path, *names: str) -> tuple[ssl.SSLContext, Path]:
+    """A server context for 127.0.0.1 and these names, and the CA file that a client must trust."""
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     now = datetime.now(UTC)
 
@@ -35,9 +35,10 @@ def private_tls(directory: Path) -> tuple[ssl.SSLContext, Path]:
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .sign(ca_key, hashes.SHA256())
     )
+    subjects = [x509.IPAddress(ipaddress.ip_address("127.0.0.1")), *(x509.DNSName(name) for name in names)]
     leaf = (
         builder("127.0.0.1", key.public_key())
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(subjects), critical=False)
         .sign(ca_key, hashes.SHA256())
     )
     pem = serialization.Encoding.PEM

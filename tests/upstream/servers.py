@@ -47,12 +47,16 @@ class Origin:
         self.documents: dict[str, object] = {}
         self.status = 0
         """When set, the answer to everything."""
+        self.challenge = ""
+        """When set, what a POST is answered with, beside a 401."""
         self.asked: list[str] = []
 
     async def serve(self, request: web.Request) -> web.Response:
         self.asked.append(request.raw_path)
         if self.status:
             return web.Response(status=self.status, headers={"Location": "/elsewhere"})
+        if request.method == "POST" and self.challenge:
+            return web.Response(status=401, headers={"WWW-Authenticate": self.challenge})
         if request.path not in self.documents:
             return web.Response(status=404, text="not here")
         return web.json_response(self.documents[request.path])
@@ -62,7 +66,7 @@ class Origin:
     async def running(cls) -> AsyncIterator["Origin"]:
         origin = cls()
         app = web.Application()
-        app.router.add_get("/{path:.*}", origin.serve)
+        app.router.add_route("*", "/{path:.*}", origin.serve)
         runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()

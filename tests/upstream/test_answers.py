@@ -19,6 +19,7 @@ from sidecar.upstream.answers import (
     lifetime,
 )
 from sidecar.upstream.base import (
+    UpstreamClientRefused,
     UpstreamError,
     UpstreamMalformed,
     UpstreamMisconfigured,
@@ -75,10 +76,10 @@ def test_a_scope_that_says_nothing_means_as_asked(scope):
         pytest.param(200, {"error": "bad_verification_code"}, "github", UpstreamRefused, id="github-code"),
         pytest.param(200, {"error": "bad_refresh_token"}, "oidc", UpstreamMalformed, id="githubs-word-elsewhere"),
         pytest.param(400, {"error": "interaction_required"}, "entra", UpstreamRefused, id="entra-interaction"),
-        pytest.param(401, {"error": "invalid_client"}, "oidc", UpstreamMisconfigured, id="invalid_client"),
+        pytest.param(401, {"error": "invalid_client"}, "oidc", UpstreamClientRefused, id="invalid_client"),
         pytest.param(400, {"error": "unauthorized_client"}, "oidc", UpstreamMisconfigured, id="unauthorized_client"),
         pytest.param(400, {"error": "invalid_scope"}, "oidc", UpstreamMisconfigured, id="invalid_scope"),
-        pytest.param(200, {"error": "incorrect_client_credentials"}, "github", UpstreamMisconfigured, id="github-id"),
+        pytest.param(200, {"error": "incorrect_client_credentials"}, "github", UpstreamClientRefused, id="github-id"),
         pytest.param(400, {"error": "temporarily_unavailable"}, "oidc", UpstreamUnavailable, id="temporary"),
         pytest.param(500, {"error": "invalid_grant"}, "oidc", UpstreamUnavailable, id="500"),
         pytest.param(502, "<html>", "oidc", UpstreamUnavailable, id="502"),

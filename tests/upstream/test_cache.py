@@ -118,3 +118,53 @@ async def test_a_fault_of_ours_is_not_mistaken_for_the_far_ends(cache, source: S
     source.error = RuntimeError("bug")
     with pytest.raises(RuntimeError):
         await cache.get("k", source)
+
+
+async def test_what_was_never_loaded_is_given_up_first(cache, source: Source):
+    """A stranger who names what does not exist pushes nothing out that does."""
+    await cache.get("good", source)
+    missing = Source()
+    missing.error = UpstreamMalformed("404")
+    for number in range(5):
+        with pytest.raises(UpstreamMalformed):
+            await cache.get(f"missing-{number}", missing)
+    assert await cache.get("good", source) == 1
+
+
+async def test_a_value_may_say_itself_how_long_it_is_fresh(source: Source, monotonic: FakeMonotonic):
+    cache: LastGood[str, int] = LastGood(monotonic, fresh=60, retry=5, lifetime=lambda value: value * 10.0)
+    assert cache.fresh_value("k") is None
+    assert await cache.get("k", source) == 1
+    monotonic.advance(9)
+    assert cache.fresh_value("k") == 1
+    monotonic.advance(1)
+    assert cache.fresh_value("k") is None
+    assert await cache.get("k", source) == 2
+    monotonic.advance(19)
+    assert await cache.get("k", source) == 2
+
+
+async def test_an_old_value_serves_no_longer_than_it_may(source: Source, monotonic: FakeMonotonic):
+    cache: LastGood[str, int] = LastGood(monotonic, fresh=60, retry=5, stale=100)
+    await cache.get("k", source)
+    source.error = UpstreamUnavailable("down")
+    monotonic.advance(159)
+    assert await cache.get("k", source) == 1
+    monotonic.advance(1)
+    with pytest.raises(UpstreamUnavailable, match="down"):
+        await cache.get("k", source)
+
+
+async def test_a_failure_that_ends_the_value_leaves_nothing_to_serve(source: Source, monotonic: FakeMonotonic):
+    cache: LastGood[str, int] = LastGood(
+        monotonic, fresh=60, retry=5, ends=lambda error: isinstance(error, UpstreamMalformed)
+    )
+    await cache.get("k", source)
+    source.error = UpstreamMalformed("gone")
+    with pytest.raises(UpstreamMalformed):
+        await cache.renew("k", source)
+    assert cache.fresh_value("k") is None
+    source.error = UpstreamUnavailable("down")
+    monotonic.advance(5)
+    with pytest.raises(UpstreamUnavailable):
+        await cache.get("k", source)

@@ -9,6 +9,7 @@ import pytest
 from sidecar.events import UpstreamCalled
 from sidecar.records import UpstreamTokens
 from sidecar.upstream.base import (
+    UpstreamClientRefused,
     UpstreamError,
     UpstreamMalformed,
     UpstreamMisconfigured,
@@ -173,38 +174,6 @@ async def test_plain_oauth_asks_userinfo(idp: FakeIdp, driver: Driver):
     assert idp.seen("discovery")[0].path == "/.well-known/oauth-authorization-server"
 
 
-async def test_githubs_manner_is_understood(idp: FakeIdp, driver: Driver):
-    """Errors with 200, comma scopes, a numeric id, the address from the list of verified ones, no end, no refresh."""
-    idp.github, idp.refresh_style, idp.expires_in = True, "none", ABSENT
-    idp.send_iss = ABSENT
-    idp.auth_methods = ("client_secret_post",)
-    pool = idp.github_pool(scopes=("read:user", "user:email"))
-    done = await driver.sign_in(pool)
-
-    assert done.identity.subject == "583231"
-    assert done.identity.name == "Mona"
-    assert (done.identity.email, done.identity.email_verified) == ("alice@example.com", True)
-    assert done.tokens == UpstreamTokens(idp.sessions[0].access_tokens[0], "", 0, ("read:user", "user:email"))
-    assert idp.seen("discovery") == []
-
-    with pytest.raises(UpstreamRefused):
-        await driver.finish(pool, code="used", iss=None)
-
-
-async def test_a_github_answer_in_a_form_is_read(idp: FakeIdp, driver: Driver):
-    idp.github, idp.send_iss, idp.auth_methods = True, ABSENT, ("client_secret_post",)
-    idp.fail(
-        "token",
-        Fault(
-            200, "access_token=idp-at&scope=a%2Cb&token_type=bearer", content_type="application/x-www-form-urlencoded"
-        ),
-    )
-    pool = idp.github_pool()
-    with pytest.raises(UpstreamMalformed):  # nobody has that token, so /user answers 401
-        await driver.sign_in(pool)
-    assert idp.seen("user")[0].headers["Authorization"] == "Bearer idp-at"
-
-
 async def test_explicit_endpoints_need_no_discovery(idp: FakeIdp, driver: Driver):
     pool = idp.pool(
         authorization_endpoint=f"{idp.url}/authorize", token_endpoint=f"{idp.url}/token", jwks_uri=f"{idp.url}/jwks"
@@ -252,7 +221,7 @@ async def test_a_disabled_user_is_a_definitive_refusal(idp: FakeIdp, driver: Dri
         pytest.param(Fault(200, b'{"access_token": "x'), UpstreamMalformed, id="truncated"),
         pytest.param(Fault(200, b"{}", headers={"Content-Encoding": "gzip"}), UpstreamMalformed, id="compressed"),
         pytest.param(Fault(200, b" " * (1024 * 1024 + 1)), UpstreamMalformed, id="too-large"),
-        pytest.param(Fault(401, {"error": "invalid_client"}), UpstreamMisconfigured, id="invalid_client"),
+        pytest.param(Fault(401, {"error": "invalid_client"}), UpstreamClientRefused, id="invalid_client"),
         pytest.param(Fault(400, {"error": "unauthorized_client"}), UpstreamMisconfigured, id="unauthorized_client"),
         pytest.param(Fault(403, {"error": "invalid_grant"}), UpstreamRefused, id="403-invalid_grant"),
         pytest.param(Fault(200, {"error": "invalid_grant"}), UpstreamRefused, id="200-invalid_grant"),

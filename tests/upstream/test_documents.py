@@ -155,7 +155,7 @@ async def test_provider_metadata_shares_discovery_and_survives_the_provider(
 
 
 async def test_a_provider_without_a_document_has_none(documents: DocumentReader, idp: FakeIdp):
-    assert await documents.provider_metadata(idp.github_pool()) is None
+    assert await documents.provider_metadata(idp.pool(provider="github", issuer="")) is None
     assert await documents.provider_metadata(idp.pool(provider="nobody")) is None
     idp.fail("discovery", Fault(200, {"issuer": "https://evil.example"}))
     assert await documents.provider_metadata(idp.pool()) is None

@@ -17,6 +17,7 @@ from sidecar.upstream.base import UpstreamMalformed
 from sidecar.upstream.identity import (
     UnknownKey,
     VerificationKey,
+    flat,
     identity_of,
     import_keys,
     verified_email,
@@ -347,6 +348,17 @@ def test_names_and_groups_are_lines_of_text_or_nothing():
     assert (found.name, found.groups) == ("alice", ("a", "c"))
     assert identity_of(CLAIMS | {"groups": ["g"] * 501}, provider(), Quirks()).groups == ()
     assert identity_of(CLAIMS | {"groups": "staff"}, provider(), Quirks()).groups == ()
+
+
+def test_inner_members_are_named_with_dots_and_an_ambiguous_name_says_nothing():
+    """A user who may name members of an own profile gains nothing by a dot in a name."""
+    assert flat({"id": 1, "org": {"id": 2, "at": {"x": [3]}}}) == {"id": 1, "org.id": 2, "org.at.x": [3]}
+    for account in ({"org": {"id": 2}, "org.id": 9}, {"org.id": 9, "org": {"id": 2}}):
+        assert flat(account) == {"org.id": None}
+    deep: dict = {"x": "y"}
+    for _ in range(50):
+        deep = {"x": deep}
+    assert next(iter(flat(deep))) == "x.x.x.x.x"
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from base64 import b64decode
 from urllib.parse import parse_qsl
 
+import orjson
 import pytest
 
 from sidecar.records import Pool
@@ -17,6 +18,7 @@ from sidecar.upstream.messages import (
     refresh_request,
     revoke_request,
     told_scopes,
+    userinfo_request,
 )
 from sidecar.upstream.quirks import Quirks, preset
 
@@ -171,8 +173,63 @@ def test_pkce_is_left_out_only_where_the_preset_says_so():
 
 def test_revocation_names_the_token_and_its_kind():
     """RFC 7009 2.1."""
-    request = revoke_request("u", pool(), "post", token="rt", hint="refresh_token")
+    request = revoke_request("u", pool(), Quirks(), "post", access_token="at", refresh_token="rt")
     assert form(request).items() >= {"token": "rt", "token_type_hint": "refresh_token"}.items()
+    request = revoke_request("u", pool(), Quirks(), "post", access_token="at", refresh_token="")
+    assert form(request).items() >= {"token": "at", "token_type_hint": "access_token"}.items()
+
+
+def test_a_scope_that_begins_with_its_resources_guid_gets_no_prefix():
+    """Entra takes `<app id>/.default` as well as `api://<app id>/.default`."""
+    whole = "0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0/.default"
+    entra = pool(provider="entra", client_id="app", scopes=(whole, "a/b"))
+    assert asked_scopes(entra, preset("entra"))[-2:] == (whole, "api://app/a/b")
+
+
+def test_a_provider_without_scopes_is_asked_for_none():
+    unnamed = Quirks(scope_parameter="", scopes=())
+    url = authorization_url(
+        "https://i.example/a", pool(), unnamed, redirect_uri="r", state="s", nonce="n", challenge="c"
+    )
+    assert "scope" not in url
+    assert asked_scopes(pool(), unnamed) == ()
+
+
+def test_a_setting_cannot_replace_the_presets_own_scope_parameter():
+    renamed = Quirks(scope_parameter="user_scope")
+    url = authorization_url(
+        "https://i.example/a",
+        pool(authorize_params=(("user_scope", "evil"),)),
+        renamed,
+        redirect_uri="r",
+        state="s",
+        nonce="n",
+        challenge="c",
+    )
+    assert "user_scope=openid%20a%20b" in url
+    assert "evil" not in url
+
+
+def test_a_json_body_holds_what_the_form_would():
+    """Credentials included, and never in both places."""
+    spoken = Quirks(body_format="json", headers=(("Api-Version", "1"),))
+    request = refresh_request("u", pool(), spoken, "post", refresh_token="rt")
+    assert orjson.loads(request.body) == {
+        "grant_type": "refresh_token",
+        "refresh_token": "rt",
+        "client_id": "id:1",
+        "client_secret": SECRET,
+    }
+    assert request.headers["Content-Type"] == "application/json"
+    assert request.headers["Api-Version"] == "1"
+
+
+def test_a_preset_cannot_take_a_credential_away():
+    """Its headers go to the user API too, beside the token."""
+    request = userinfo_request("u", Quirks(headers=(("Api-Version", "1"),), userinfo_body="{}"), "at")
+    assert request.method == "POST"
+    assert request.headers["Authorization"] == "Bearer at"
+    assert request.headers["Api-Version"] == "1"
 
 
 def test_a_request_does_not_show_its_secrets():

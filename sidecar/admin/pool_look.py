@@ -1,0 +1,108 @@
+"""What a pool looks like to operators: where it lives, whether it is served, what to enter at its provider."""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+from sidecar.admin.pool_views import FormerView, PoolRow, PoolView, State
+from sidecar.directory import Directory
+from sidecar.pools import LivePools, StoredPool
+from sidecar.pools.book import Entry
+from sidecar.records import Pool
+from sidecar.store.listing import Listings, OfPool
+from sidecar.upstream import quirks
+from sidecar.upstream.messages import asked_scopes
+
+_PROBLEMS = {
+    "id_in_configuration": "a pool of the configuration has its id",
+    "needs_allow": "one of its servers has no allow rule, and anybody has an account at this provider",
+}
+_SHOWN = (
+    "issuer",
+    "authorization_endpoint",
+    "token_endpoint",
+    "revocation_endpoint",
+    "userinfo_endpoint",
+    "jwks_uri",
+    "scopes",
+    "token_auth",
+    "ca_file",
+    "clients_not_before",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PoolLook:
+    live: LivePools
+    directory: Directory
+    listings: Listings
+
+    async def configured_row(self, pool: Pool) -> PoolRow:
+        return PoolRow(**await self._row(pool), **self._configured())
+
+    async def configured(self, pool: Pool) -> PoolView:
+        return PoolView(**await self._row(pool), **self._configured(), **self._more(pool), created_at=0, changed_at=0)
+
+    async def stored_row(self, name: str, entry: Entry) -> PoolRow:
+        if entry.stored is None:
+            return PoolRow(
+                pool=name,
+                id="",
+                provider="",
+                source="store",
+                state="unreadable",
+                problem="its record cannot be read with the keys that are here",
+                client_id="",
+                servers=self.servers_of(name),
+                clients=0,
+                grants=0,
+                version=entry.version,
+            )
+        return PoolRow(**await self._row(entry.stored.pool), **self._stored(entry.stored, entry.version))
+
+    async def stored(self, stored: StoredPool, version: int) -> PoolView:
+        return PoolView(
+            **await self._row(stored.pool),
+            **self._stored(stored, version),
+            **self._more(stored.pool),
+            created_at=stored.created_at,
+            changed_at=stored.changed_at,
+        )
+
+    def servers_of(self, name: str) -> tuple[str, ...]:
+        return tuple(server.name for server in self.directory.servers if server.pool == name)
+
+    async def _row(self, pool: Pool) -> dict[str, Any]:
+        return {
+            "pool": pool.name,
+            "id": pool.id,
+            "provider": pool.provider,
+            "client_id": pool.client_id,
+            "servers": self.servers_of(pool.name),
+            "clients": await self.listings.count_clients(pool.id),
+            "grants": await self.listings.count_grants(OfPool(pool.id)),
+        }
+
+    def _configured(self) -> dict[str, Any]:
+        return {"source": "configuration", "state": "live", "problem": "", "version": 0}
+
+    def _stored(self, stored: StoredPool, version: int) -> dict[str, Any]:
+        problem = self.live.unfit(stored.pool)
+        state: State = "deleting" if stored.state == "deleting" else "refused" if problem else "live"
+        return {"source": "store", "state": state, "problem": _PROBLEMS.get(problem, ""), "version": version}
+
+    def _more(self, pool: Pool) -> dict[str, Any]:
+        callbacks = [issuer.endpoint("callback") for issuer in self.directory.issuers if issuer.pool == pool.name]
+        return {
+            **{name: getattr(pool, name) for name in _SHOWN},
+            "authorize_params": dict(pool.authorize_params),
+            "proxy": _without_password(pool.proxy),
+            "former": tuple(FormerView(client_id=each.client_id, until=each.until) for each in pool.former),
+            "callback_urls": tuple(callbacks),
+            "scopes_to_allow": asked_scopes(pool, quirks.preset(pool.provider)),
+        }
+
+
+def _without_password(proxy: str) -> str:
+    parts = urlsplit(proxy)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if proxy else ""

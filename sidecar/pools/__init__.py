@@ -1,0 +1,12 @@
+"""Pools: those that the configuration declares, and those that operators make while we run.
+
+live       what is served now, under one name each: followed in the store, and never trusted when old
+sealed     a pool's record as the store keeps it
+census     how much there is in them, for the metrics
+judgement  what is wrong with a pool, whoever declares it
+"""
+
+from sidecar.pools.live import LivePools
+from sidecar.pools.sealed import PoolVault, StoredPool, UnreadablePool
+
+__all__ = ["LivePools", "PoolVault", "StoredPool", "UnreadablePool"]

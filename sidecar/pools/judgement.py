@@ -1,0 +1,82 @@
+"""What is wrong with a pool, whoever declares it: the configuration, or an operator while we run.
+
+Keys are the configuration's. Owns no reading of files and no form of an answer.
+"""
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import replace
+from urllib.parse import urlsplit
+
+from sidecar.directory import AllowRule, Server
+from sidecar.records import Pool
+from sidecar.upstream import quirks
+
+_KEYS = {
+    "authorization_endpoint": "endpoints.authorize",
+    "token_endpoint": "endpoints.token",
+    "userinfo_endpoint": "endpoints.userinfo",
+    "jwks_uri": "endpoints.jwks",
+}
+_OURS = frozenset(
+    [
+        "client_id",
+        "client_secret",
+        "code_challenge",
+        "code_challenge_method",
+        "nonce",
+        "redirect_uri",
+        "request",
+        "request_uri",
+        "response_mode",
+        "response_type",
+        "scope",
+        "state",
+    ]
+)
+
+
+def wrong(pool: Pool) -> Sequence[tuple[str, str]]:
+    """(key, text) for each thing that would end in failing sign-ins."""
+    found = []
+    if pool.provider not in quirks.PRESETS:
+        found.append(("provider", _unknown(pool.provider)))
+    else:
+        found += dict.fromkeys(each for placed in _placed(pool) for each in _at_the_provider(placed))
+    reserved = sorted(_OURS.intersection(name for name, _ in pool.authorize_params))
+    if reserved:
+        found.append(("authorize_params", f"{', '.join(reserved)} is always ours; remove it"))
+    if pool.proxy and urlsplit(pool.proxy).scheme not in {"http", "https"}:
+        found.append(("proxy", "must be an http:// or https:// URL"))
+    return found
+
+
+def open_to_everybody(pool: Pool, server: Server) -> bool:
+    """Whether anybody in the world could sign in there: no rule says who may."""
+    known = pool.provider in quirks.PRESETS
+    return known and server.allow == AllowRule() and any(quirks.is_public(each) for each in _placed(pool))
+
+
+def _placed(pool: Pool) -> tuple[Pool, ...]:
+    """The pool at each authorization server that it may find by itself, where none is named for good."""
+    if pool.issuer or pool.client_id or pool.registration is None or not pool.registration.allowed_issuers:
+        return (pool,)
+    return tuple(replace(pool, issuer=issuer) for issuer in pool.registration.allowed_issuers)
+
+
+def _at_the_provider(pool: Pool) -> list[tuple[str, str]]:
+    found = [
+        (_KEYS.get(key, key), f"is required for {pool.provider}{f', such as {example}' if example else ''}")
+        for key, example in quirks.missing(pool).items()
+    ]
+    if form := quirks.misspelt_issuer(pool):
+        found.append(("issuer", f"is compared byte for byte, slash at the end included; {pool.provider} has {form}"))
+    if pool.scopes and not quirks.preset(pool.provider).scope_parameter:
+        found.append(("scopes", f"mean nothing to {pool.provider}, where permissions belong to the app; remove them"))
+    return found
+
+
+def _unknown(provider: str) -> str:
+    close = difflib.get_close_matches(provider, quirks.PRESETS, n=1)
+    hint = f"did you mean `{close[0]}`? " if close else ""
+    return f"is not known; {hint}there is: {', '.join(sorted(quirks.PRESETS))}"

@@ -1,0 +1,52 @@
+"""A pool's record as the store keeps it: sealed whole, for its name. Owns the form; knows no store."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+from sidecar.records import Pool
+from sidecar.sealing import Sealer, SealError, length_prefixed
+
+PURPOSE = "pool"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredPool:
+    """A pool that an operator made."""
+
+    pool: Pool
+    state: Literal["live", "deleting"]
+    """`deleting`: it does nothing any more, and what was made under it is being ended."""
+    created_at: int
+    changed_at: int
+    schema: Literal[1] = 1
+
+
+class UnreadablePool(Exception):
+    """A record that these keys or this version cannot read. It stays, and counts as absent."""
+
+
+_FORM = TypeAdapter(StoredPool)
+
+
+@dataclass(frozen=True, slots=True)
+class PoolVault:
+    sealer: Sealer
+
+    def seal(self, stored: StoredPool) -> bytes:
+        return self.sealer.seal(_FORM.dump_json(stored), _place(stored.pool.name))
+
+    def open(self, name: str, sealed: bytes) -> StoredPool:
+        """Raises UnreadablePool."""
+        try:
+            stored = _FORM.validate_json(self.sealer.open(sealed, _place(name)))
+        except (SealError, ValidationError):
+            raise UnreadablePool(name) from None  # what pydantic says of it would repeat a secret
+        if stored.pool.name != name:
+            raise UnreadablePool(name)
+        return stored
+
+
+def _place(name: str) -> bytes:
+    return length_prefixed(PURPOSE, name)

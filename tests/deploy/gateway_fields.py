@@ -1,0 +1,97 @@
+"""The fields of each kind that our output may use, with the release that brought the newer ones. From the API references.
+
+No schema of a project is copied here: a field that is missing here was not looked up, and its test fails.
+"""
+
+ENVOY_GATEWAY = {
+    "SecurityPolicy": {
+        "targetRefs.group": "1.0",
+        "targetRefs.kind": "1.0",
+        "targetRefs.name": "1.0",
+        "cors.allowOrigins": "1.0",
+        "cors.allowMethods": "1.0",
+        "cors.allowHeaders": "1.0",
+        "cors.exposeHeaders": "1.0",
+        "cors.maxAge": "1.0",
+        "extAuth.failOpen": "1.0",
+        "extAuth.statusOnError": "1.8",
+        "extAuth.timeout": "1.5",
+        "extAuth.headersToExtAuth": "1.0",
+        "extAuth.http.path": "1.0",
+        "extAuth.http.headersToBackend": "1.0",
+        "extAuth.http.backendRefs.name": "1.1",
+        "extAuth.http.backendRefs.port": "1.1",
+    },
+    "BackendTrafficPolicy": {
+        "targetRefs.group": "1.1",
+        "targetRefs.kind": "1.1",
+        "targetRefs.name": "1.1",
+        "requestBuffer.limit": "1.5",
+        "timeout.tcp.connectTimeout": "1.0",
+        "timeout.http.requestTimeout": "1.2",
+        "timeout.http.maxStreamDuration": "1.6",
+        "timeout.http.streamIdleTimeout": "1.8",
+        "timeout.http.connectionIdleTimeout": "1.0",
+        "circuitBreaker.maxConnections": "1.0",
+        "circuitBreaker.maxPendingRequests": "1.0",
+        "circuitBreaker.maxParallelRequests": "1.0",
+        "responseOverride.match.statusCodes.type": "1.2",
+        "responseOverride.match.statusCodes.value": "1.2",
+        "responseOverride.source": "1.8",
+        "responseOverride.response.contentType": "1.2",
+        "responseOverride.response.body.type": "1.2",
+        "responseOverride.response.body.inline": "1.2",
+        "responseOverride.response.header.set.name": "1.6",
+        "responseOverride.response.header.set.value": "1.6",
+    },
+    "EnvoyExtensionPolicy": {
+        "targetRefs.group": "1.1",
+        "targetRefs.kind": "1.1",
+        "targetRefs.name": "1.1",
+        "lua.type": "1.3",
+        "lua.inline": "1.3",
+    },
+    "HTTPRouteFilter": {
+        "credentialInjection.header": "1.4",
+        "credentialInjection.overwrite": "1.4",
+        "credentialInjection.credential.valueRef.kind": "1.4",
+        "credentialInjection.credential.valueRef.name": "1.4",
+    },
+    "ClientTrafficPolicy": {
+        "targetRefs.group": "1.1",
+        "targetRefs.kind": "1.1",
+        "targetRefs.name": "1.1",
+        "targetRefs.sectionName": "1.1",
+        "path.escapedSlashesAction": "1.0",
+        "path.disableMergeSlashes": "1.0",
+        "headers.withUnderscoresAction": "1.1",
+        "headers.xForwardedClientCert.mode": "1.1",
+        "headers.earlyRequestHeaders.removeOnMatch.type": "1.7",
+        "headers.earlyRequestHeaders.removeOnMatch.value": "1.7",
+        "clientIPDetection.xForwardedFor.numTrustedHops": "1.0",
+        "timeout.http.requestReceivedTimeout": "1.0",
+        "timeout.http.streamIdleTimeout": "1.5",
+        "timeout.http.idleTimeout": "1.0",
+        "connection.bufferLimit": "1.1",
+        "connection.connectionLimit.value": "1.0",
+        "http2.maxConcurrentStreams": "1.1",
+    },
+    "EnvoyProxy": {"filterOrder.name": "1.1", "filterOrder.before": "1.1"},
+}
+
+MESH_CONFIG = frozenset(
+    {
+        "service",
+        "port",
+        "timeout",
+        "pathPrefix",
+        "failOpen",
+        "statusOnError",
+        "includeRequestHeadersInCheck",
+        "includeAdditionalHeadersInCheck",
+        "headersToUpstreamOnAllow",
+        "headersToDownstreamOnDeny",
+        "headersToDownstreamOnAllow",
+    }
+)
+"""Of `envoyExtAuthzHttp`, since Istio 1.16 at the latest."""

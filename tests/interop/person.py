@@ -1,0 +1,46 @@
+"""What clients start as the browser: a person who approves, signs in as `alice` and writes down every page.
+
+As a program: `python -m tests.interop.person JOURNAL URL [UNTIL]`. It follows the last redirect to the client that
+listens; with UNTIL it stops in front of that URL and prints where it was sent. A page that is no consent page ends it
+with status 1: what it said is in the journal.
+"""
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from tests.fakes.browser import Browser, Page
+
+LOGIN = "alice"
+CONTINUE = "continue"
+
+
+def pages(journal: Path) -> list[dict[str, Any]]:
+    """What the person saw so far, oldest first."""
+    return [json.loads(line) for line in journal.read_text().splitlines()] if journal.exists() else []
+
+
+async def browse(journal: Path, url: str, until: str = "") -> int:
+    async with Browser(*([until] if until else [])) as browser:
+        consent = await browser.open(url)
+        _note(journal, consent)
+        if consent.status != 200 or not any(CONTINUE in b.text.lower() for f in consent.forms for b in f.buttons):
+            return 1
+        idp = await browser.press(consent, CONTINUE)
+        _note(journal, idp)
+        end = await browser.press(idp, LOGIN)
+        _note(journal, end)
+        if until:
+            print(end.url)  # noqa: T201 - to the client
+        return 0
+
+
+def _note(journal: Path, page: Page) -> None:
+    with journal.open("a") as out:
+        out.write(json.dumps({"url": page.url, "status": page.status, "text": page.text}) + "\n")
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(browse(Path(sys.argv[1]), *sys.argv[2:])))

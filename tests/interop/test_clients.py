@@ -1,0 +1,204 @@
+"""What people do with an MCP client, with each that is published: see `clients` for them, `table` for what comes of it.
+
+Real parts everywhere: Envoy, the sidecar, its store, an identity provider, the MCP server, and the client as its users
+install it. Each test is one cell of the README's table.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+import pytest
+
+from sidecar import events
+from sidecar.clock import system_clock
+from sidecar.demo.folder import CannotStart
+from sidecar.demo.mcp_server import SignedTokens, demo_app
+from sidecar.demo.ports import listen, port_of, require_free
+from sidecar.demo.serving import asgi_on
+from sidecar.demo.stack import AUDIENCE
+from sidecar.records import Lifetimes
+from tests.flows.running import Running, free_port, running
+from tests.flows.test_kinds_of_client import site
+from tests.interop.clients import CLIENTS, INSPECTOR, Client, Desk, Failed
+from tests.interop.table import cell
+
+ACCESS, LEEWAY = 4, 2
+SHORT = Lifetimes(access=ACCESS, leeway=LEEWAY)
+OVER = f"wait:{ACCESS + LEEWAY + 1}"
+ADMIN = "fake-admin-token-0123456789-abcdefghij"
+LOOPBACK = [f"http://{host}{path}" for host in ("127.0.0.1", "localhost") for path in ("/callback", "/oauth/callback")]
+
+pytestmark = pytest.mark.parametrize("client", [pytest.param(each, id=each.name.strip("`")) for each in CLIENTS])
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Desk:
+    home = tmp_path / "home"
+    home.mkdir()
+    return Desk(home)
+
+
+@cell("Register, approve, sign in, list tools, call one")
+@pytest.mark.req(199)
+async def test_signs_in_and_calls(client: Client, desk: Desk, tmp_path: Path) -> None:
+    async with running(tmp_path / "demo") as demo:
+        tools, told = await client.run(desk, demo.url, "list", "call")
+        assert "whoami" in tools
+        assert told["user"] == "alice"
+        assert counted(demo) == (1, 1)
+        assert await client.run(desk, demo.url, "call"), "started again"
+        assert counted(demo) == (1, 1)
+
+
+@cell("Refresh, three calls at once")
+@pytest.mark.req(199)
+async def test_refreshes_under_three_calls_at_once(client: Client, desk: Desk, tmp_path: Path) -> None:
+    async with running(tmp_path / "demo", lifetimes=SHORT) as demo:
+        _, _, three = await client.run(desk, demo.url, "call", OVER, "three")
+        assert [told["user"] for told in three] == ["alice"] * 3
+        assert counted(demo) == (1, 1)
+        assert "refresh_token" in [event.flow for event in demo.happened(events.TokenIssued)]
+        assert (await client.run(desk, demo.url, "call"))[0]["user"] == "alice"
+        assert counted(demo) == (1, 1), "started again, with what it kept"
+
+
+@cell("Revoke, sign in again")
+@pytest.mark.req(199)
+async def test_revokes_and_signs_in_again(client: Client, desk: Desk, tmp_path: Path) -> None:
+    async with running(tmp_path / "demo") as demo:
+        await client.run(desk, demo.url, "call")
+        if client is INSPECTOR:  # it revokes by itself
+            await INSPECTOR.ask(desk, demo.url, "tools/list", "--relogin")
+        else:
+            await revoke(demo, desk)
+        assert [event.reason for event in demo.happened(events.GrantEnded)] == ["revoked"]
+        assert (await client.run(desk, demo.url, "call"))[0]["user"] == "alice"
+        assert counted(demo) == (2, 1 if client is not INSPECTOR else 2)
+
+
+@cell("By document (CIMD)")
+@pytest.mark.req(199)
+async def test_signs_in_by_its_document(client: Client, desk: Desk, tmp_path: Path) -> None:
+    async with site(tmp_path) as (app, more), running(tmp_path / "demo", more=more, lifetimes=SHORT) as demo:
+        app.changes = {"redirect_uris": LOOPBACK}
+        told, _, three = await client.run(desk, demo.url, "call", OVER, "three", document=app.url)
+        assert {each["user"] for each in (told, *three)} == {"alice"}
+        assert "Described by <strong>localhost</strong>" in desk.pages[0]["text"]
+        assert counted(demo) == (1, 0)
+
+
+@cell("The URL with a slash, `/mcp/`")
+@pytest.mark.req(8, 199)
+async def test_takes_the_url_with_a_slash(client: Client, desk: Desk, tmp_path: Path) -> None:
+    async with running(tmp_path / "demo") as demo:
+        assert (await client.run(desk, f"{demo.url}/", "call"))[0]["user"] == "alice"
+        assert counted(demo) == (1, 1)
+
+
+@cell("A path beside another server")
+@pytest.mark.req(199)
+async def test_signs_in_at_each_of_two_servers_on_a_host(client: Client, desk: Desk, tmp_path: Path) -> None:
+    async with two_servers(tmp_path / "demo") as (demo, other):
+        assert (await client.run(desk, demo.url, "call"))[0]["user"] == "alice"
+        assert (await client.run(second(desk), other, "call"))[0]["user"] == "alice"
+        assert {event.server for event in demo.happened(events.SignedIn)} == {"demo", "files"}
+
+
+@cell("Registration deleted behind its back")
+@pytest.mark.req(199)
+async def test_recovers_from_a_deleted_registration(
+    client: Client, desk: Desk, tmp_path: Path, record_property: Any
+) -> None:
+    """By itself, or the person sees a page that says how, does so, and it works."""
+    token = tmp_path / "admin.token"
+    token.write_text(ADMIN)
+    token.chmod(0o600)
+    async with running(tmp_path / "demo", more={"admin": {"token_file": str(token)}}) as demo:
+        await client.run(desk, demo.url, "call")
+        await forget(demo)
+        try:
+            assert (await client.run(desk, demo.url, "call"))[0]["user"] == "alice"
+            record_property("note", "by itself")
+        except Failed:
+            page = desk.pages[-1]
+            assert page["status"] == 400
+            assert "remove" in page["text"].lower()
+            assert "add it again" in page["text"].lower()
+            record_property("note", "a page says how")
+            await_again = second(desk)
+            assert (await client.run(await_again, demo.url, "call"))[0]["user"] == "alice"
+        assert counted(demo) == (2, 2)
+
+
+def counted(demo: Running) -> tuple[int, int]:
+    """Sign-ins and registrations."""
+    return len(demo.happened(events.SignedIn)), len(demo.happened(events.ClientRegistered))
+
+
+def second(desk: Desk) -> Desk:
+    """A machine that knows nothing: as after removing the server from the program."""
+    home = desk.home.with_name("again")
+    home.mkdir()
+    return Desk(home)
+
+
+async def revoke(demo: Running, desk: Desk) -> None:
+    """With what the program kept, as one does that is told to sign out."""
+    client, tokens = desk.kept("redirect_uris"), desk.kept("refresh_token")
+    form = {"token": tokens["refresh_token"], "client_id": client["client_id"]}
+    if secret := client.get("client_secret"):
+        form["client_secret"] = secret
+    if client.get("token_endpoint_auth_method") == "client_secret_basic":
+        headers = {"Authorization": aiohttp.encode_basic_auth(form.pop("client_id"), form.pop("client_secret"))}
+        answer = await demo.request("POST", f"{demo.origin}/revoke", data=form, headers=headers)
+    else:
+        answer = await demo.request("POST", f"{demo.origin}/revoke", data=form)
+    assert answer.status == 200, answer.body
+
+
+async def forget(demo: Running) -> None:
+    """An operator deletes the client."""
+    (registered,) = demo.happened(events.ClientRegistered)
+    connector = aiohttp.UnixConnector(str(demo.stack.plan.folder.socket("admin")))
+    sent = {"Authorization": f"Bearer {ADMIN}"}
+    async with (
+        aiohttp.ClientSession(connector=connector) as session,
+        session.delete(f"http://admin/admin/clients/{quote(registered.client, safe='')}", headers=sent) as response,
+    ):
+        assert response.status == 200, await response.text()
+
+
+@asynccontextmanager
+async def two_servers(folder: Path) -> AsyncIterator[tuple[Running, str]]:
+    """The demo's server at /mcp and another one at /files/mcp of the same host. The URL is the second one's."""
+    port = free_ports(3)
+    origin, idp, other = (
+        f"http://localhost:{port}",
+        f"http://127.0.0.1:{port + 1}",
+        f"http://localhost:{port}/files/mcp",
+    )
+    with listen() as listener:
+        servers = [
+            {"name": "demo", "resource": f"{origin}/mcp", "origin": f"http://127.0.0.1:{port + 2}", "pool": "demo"},
+            {"name": "files", "resource": other, "origin": f"http://127.0.0.1:{port_of(listener)}", "pool": "demo"},
+        ]
+        files = demo_app(public_url=other, idp_issuer=idp, verifier=SignedTokens(idp, AUDIENCE, system_clock))
+        async with asgi_on(listener, files), running(folder, port=port, more={"servers": servers}) as demo:
+            assert (demo.stack.idp.issuer, demo.stack.mcp_origin) == (idp, servers[0]["origin"]), "a port was taken"
+            yield demo, other
+
+
+def free_ports(count: int) -> int:
+    """The first of so many in a row that nobody has: the demo takes those behind its own when it can."""
+    while True:
+        first = free_port()
+        try:
+            for port in range(first + 1, first + count):
+                require_free(port)
+        except CannotStart:
+            continue
+        return first
