@@ -36,14 +36,14 @@ def oauth_app(services: Services) -> web.Application:
     pages = Pages.load()
     app = _app(services, "oauth", error_page=pages.error)
     app.add_routes(WellKnown(services.discovery).routes())
-    directory = services.directory
+    directory, why_absent = services.directory, services.why_absent
     routes = [route for endpoint in _issuer_endpoints(services, pages) for route in endpoint.routes()]
     routes += [
         web.options(path, preflight) for path in dict.fromkeys(route.path for route in routes) if allows_cors(path)
     ]
     for base in dict.fromkeys(issuer.path for issuer in directory.issuers):
         for route in routes:
-            bound = at_issuer(directory, base, route.handler)
+            bound = at_issuer(directory, base, route.handler, why_absent)
             web.RouteDef(route.method, base + route.path, bound, route.kwargs).register(app.router)
     return app
 
@@ -69,7 +69,11 @@ def check_app(services: Services) -> web.Application:
     app = _app(services, "check", guards, records=False)
     app.add_routes(
         CheckEndpoint(
-            services.directory, services.authorisation, services.recorder, services.sources.monotonic
+            services.directory,
+            services.authorisation,
+            services.recorder,
+            services.sources.monotonic,
+            services.why_absent,
         ).routes()
     )
     app.add_routes(RefusedEndpoint(services.refusal).routes())

@@ -42,7 +42,7 @@ def build_pools(
         store=store,
         pools=vault,
         vault=registrations,
-        attempts=Attempts(registrar, clock, recorder),
+        attempts=Attempts(registrar, clock, recorder, settings.registration_pause),
         clock=clock,
         entropy=entropy,
         recorder=recorder,

@@ -185,9 +185,8 @@ async def open_adapters(settings: Settings, telemetry: Telemetry, sources: Sourc
 def build(settings: Settings, adapters: Adapters, sources: Sources) -> Services:
     """The use cases over these adapters. No I/O."""
     store, recorder = adapters.store, adapters.telemetry
-    clock, entropy, keyring = sources.clock, sources.entropy, settings.keyring
-    lifetimes = settings.lifetimes
-    monotonic = sources.monotonic
+    clock, monotonic, entropy = sources.clock, sources.monotonic, sources.entropy
+    keyring, lifetimes = settings.keyring, settings.lifetimes
     pools, pool_registration = build_pools(
         settings, store, adapters.registrar, clock=clock, monotonic=monotonic, entropy=entropy, recorder=recorder
     )
@@ -195,16 +194,15 @@ def build(settings: Settings, adapters: Adapters, sources: Sources) -> Services:
     directory = replace(settings.directory, pools=pools)
     codec = TokenCodec(keyring, entropy)
     minting = Minting(codec, clock, lifetimes)
-    principals = Principals(sources.monotonic)
+    principals = Principals(monotonic)
     forgetting = _forgetting(principals, recorder)
-    upstream_refresh = UpstreamRefresh(store, upstream, directory, entropy, sources.monotonic, forgetting)
+    upstream_refresh = UpstreamRefresh(store, upstream, directory, entropy, monotonic, forgetting)
     limits = RateLimits(store, settings.limits)
     registered = Registered(ClientIds(keyring, entropy), store, directory, settings.registration, clock, recorder)
     clients = _clients(settings, directory, adapters, registered=registered, limits=limits, clock=clock)
     requests = Requests(directory, clients, entropy, recorder)
     identity_assertions = IdentityAssertions(keyring, entropy)
     transactions = Transactions(keyring, entropy)
-    forms = Forms(keyring, entropy, clock)
     creation = GrantCreation(store, codec, entropy, clock, lifetimes)
     return Services(
         settings=settings,
@@ -217,16 +215,14 @@ def build(settings: Settings, adapters: Adapters, sources: Sources) -> Services:
         limits=limits,
         discovery=Discovery(directory, adapters.documents, _capabilities(settings)),
         requests=requests,
-        approvals=Approvals(
-            requests, limits, forms, transactions, store, upstream, lifetimes, entropy, clock, recorder
+        approvals=_approvals(
+            settings, sources, requests, transactions, adapters=adapters, limits=limits, upstream=upstream
         ),
         returns=Returns(requests, transactions, store, upstream, creation, lifetimes, clock, recorder),
         redemption=Redemption(store, minting, forgetting),
         rotation=Rotation(store, minting, upstream_refresh, forgetting),
         revocation=Revocation(store, codec, upstream, forgetting),
-        authorisation=Authorisation(
-            store, codec, upstream_refresh, principals, clock, sources.monotonic, identity_assertions
-        ),
+        authorisation=Authorisation(store, codec, upstream_refresh, principals, clock, monotonic, identity_assertions),
         identity_assertions=identity_assertions,
         upstream_refresh=upstream_refresh,
         principals=principals,
@@ -245,6 +241,23 @@ def build(settings: Settings, adapters: Adapters, sources: Sources) -> Services:
         directory=directory,
         pools=pools,
         pool_registration=pool_registration,
+    )
+
+
+def _approvals(
+    settings: Settings,
+    sources: Sources,
+    requests: Requests,
+    transactions: Transactions,
+    *,
+    adapters: Adapters,
+    limits: RateLimits,
+    upstream: Upstream,
+) -> Approvals:
+    clock, entropy, store, recorder = sources.clock, sources.entropy, adapters.store, adapters.telemetry
+    forms = Forms(settings.keyring, entropy, clock)
+    return Approvals(
+        requests, limits, forms, transactions, store, upstream, settings.lifetimes, entropy, clock, recorder
     )
 
 

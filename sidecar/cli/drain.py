@@ -30,7 +30,7 @@ def drain(config: ConfigOption = None, *, seconds: _Seconds = 15) -> None:
     try:
         status, _ = asyncio.run(ask(admin, "POST", _POLITELY))
     except (aiohttp.ClientError, TimeoutError, OSError) as error:
-        warn(f"Envoy's admin page at {admin} does not answer ({error or type(error).__name__}); waiting only")
+        warn(f"Envoy's admin page at {admin} does not answer ({str(error) or type(error).__name__}); waiting only")
     else:
         if status == _OK:
             done(f"Envoy drains; waiting {seconds:g} s")

@@ -32,7 +32,7 @@ class Format(StrEnum):
     ISTIO = "istio"
 
 
-def envoy_config(  # noqa: PLR0913 - one parameter an option
+def envoy_config(  # noqa: PLR0917 - one parameter an option
     config: ConfigOption = None,
     form: Annotated[
         Format,
@@ -61,7 +61,7 @@ def envoy_config(  # noqa: PLR0913 - one parameter an option
         str,
         typer.Option("--secret-name", help="Envoy Gateway: the check secret's Secret.", rich_help_panel=_PANEL),
     ] = _PLACE.secret,
-    lua: Annotated[  # noqa: FBT002 - an option
+    lua: Annotated[
         bool,
         typer.Option(help="The filter that turns an MCP server's 401 into our challenge.", rich_help_panel=_PANEL),
     ] = _PLACE.lua,

@@ -6,6 +6,7 @@ documented   client id metadata documents
 configured   written down by the operator
 assertions   private_key_jwt (RFC 7523)
 kinds        what they share
+turns        who waits for strangers holds up nobody
 """
 
 from sidecar.clients.configured import Configured

@@ -7,6 +7,7 @@ how keys are fetched (`upstream`).
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from sidecar.clients.turns import aside
 from sidecar.clock import Clock
 from sidecar.directory import Issuer
 from sidecar.oauth.assertion import Proof, UnknownKey, verify
@@ -27,7 +28,8 @@ class Assertions:
         if client.kind is not ClientKind.CIMD:
             raise InvalidClient(reason="only a client with a document has keys")
         try:
-            proof = await self._verified(client, issuer, assertion)
+            async with aside():
+                proof = await self._verified(client, issuer, assertion)
         except UpstreamUnavailable:
             raise
         except UpstreamError as error:

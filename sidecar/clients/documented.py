@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from sidecar.clients.kinds import Known, permitted
+from sidecar.clients.turns import aside
 from sidecar.directory import Issuer
 from sidecar.oauth.client_document import ClientDocument, is_document_url
 from sidecar.oauth.errors import InvalidClient
@@ -64,7 +65,8 @@ class Documented:
             return found
         await self.budget.document(source)
         try:
-            return await self.documents.document(url)
+            async with aside():
+                return await self.documents.document(url)
         except UpstreamUnavailable:
             raise
         except UpstreamError as error:

@@ -3,12 +3,11 @@
 One place says which kind an id is of, and one what proves a client. Owns no kind.
 """
 
-from contextlib import suppress
 from dataclasses import dataclass
 
 from sidecar.clients.assertions import Assertions
 from sidecar.clients.configured import Configured
-from sidecar.clients.documented import Documented, UnusableDocument
+from sidecar.clients.documented import Documented
 from sidecar.clients.kinds import REGISTRY_SECONDS, Kind, described
 from sidecar.clients.registered import Registered
 from sidecar.clock import Clock
@@ -58,12 +57,6 @@ class Clients:
         elif credentials.method != "none" and not secret_matches:
             raise InvalidClient(reason="wrong client secret", basic=basic)
         return client
-
-    async def fetched(self, issuer: Issuer, pool: Pool, client_id: str, source: str) -> None:
-        """Have the client's document in memory, if it is one, so that what follows asks nobody but the store."""
-        if self._kind(client_id) is self.documented:
-            with suppress(UnusableDocument):
-                await self.documented.known(issuer, pool, client_id, source)
 
     def _kind(self, client_id: str) -> Kind:
         if self.configured.has(client_id):

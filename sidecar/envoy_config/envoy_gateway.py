@@ -31,8 +31,8 @@ from sidecar.envoy_config.typed import Doc, seconds
 API = "gateway.envoyproxy.io/v1alpha1"
 _GROUP = "gateway.networking.k8s.io"
 _MCP_HEADERS = ("mcp-method", "mcp-name", "mcp-protocol-version", "mcp-session-id")
-_CORS_METHODS = ["GET", "POST", "PUT", "DELETE", "OPTIONS"]
-_CORS_HEADERS = [
+CORS_METHODS = ["GET", "POST", "PUT", "DELETE", "OPTIONS"]
+CORS_HEADERS = [
     "Authorization",
     "Content-Type",
     "Accept",
@@ -42,7 +42,7 @@ _CORS_HEADERS = [
     "Mcp-Method",
     "Mcp-Name",
 ]
-_CORS_EXPOSED = ["WWW-Authenticate", "Mcp-Session-Id", "MCP-Protocol-Version", "Retry-After", headers.REFERENCE]
+CORS_EXPOSED = ["WWW-Authenticate", "Mcp-Session-Id", "MCP-Protocol-Version", "Retry-After", headers.REFERENCE]
 
 
 def envoy_gateway_yaml(plan: EnvoyPlan, place: Place) -> str:
@@ -94,9 +94,9 @@ def _cors(server: Server) -> Doc:
     return {
         "cors": {
             "allowOrigins": sorted(server.allowed_origins | {server.resource_origin}),
-            "allowMethods": _CORS_METHODS,
-            "allowHeaders": _CORS_HEADERS,
-            "exposeHeaders": _CORS_EXPOSED,
+            "allowMethods": CORS_METHODS,
+            "allowHeaders": CORS_HEADERS,
+            "exposeHeaders": CORS_EXPOSED,
             "maxAge": "600s",
         }
     }
@@ -124,7 +124,9 @@ def _mcp_traffic(plan: EnvoyPlan, place: Place, servers: Iterable[Server]) -> Ma
 
 def _unavailable() -> Doc:
     error, text = UNAVAILABLE
-    later = [("Retry-After", str(RETRY_SECONDS)), ("Cache-Control", "no-store")]
+    # This replaces whatever the CORS filter said. Fixed text, so anybody's script may read it.
+    readable = [("Access-Control-Allow-Origin", "*"), ("Access-Control-Expose-Headers", "Retry-After")]
+    later = [("Retry-After", str(RETRY_SECONDS)), ("Cache-Control", "no-store"), *readable]
     return {
         "match": {"statusCodes": [{"type": "Value", "value": 503}]},
         "source": "Local",

@@ -6,7 +6,7 @@ from typing import Final
 PREAMBLE: Final = """\
 # Written by `dcr-sidecar envoy-config --format envoy-gateway`. Change the sidecar's configuration and print it again.
 #
-# For Envoy Gateway 1.8 or later, run with Envoy 1.36.10, 1.37.6, 1.38.4, 1.39.1 or later. Older ones refuse some fields.
+# For Envoy Gateway 1.8 or later, with Envoy 1.36.10, 1.37.6, 1.38.4, 1.39.1 or later. Older ones refuse some fields.
 # What the Gateway's owner must do once, see envoy/kubernetes/README.md:
 #   - let HTTPRoutes of this namespace attach to the Gateway (allowedRoutes);
 #   - use the EnvoyProxy below, or take its filterOrder over. Without it the check never sees its secret: 503 for all;
@@ -28,7 +28,7 @@ COMMENTS: Final[Mapping[str, str]] = {
         "Only 200 from the check lets a request through. A check that is away means 503 and not 403, on which clients "
         "throw their registration away."
     ),
-    "headersToExtAuth": "What the check reads, besides host, method and path. Its secret comes from the route's filter.",
+    "headersToExtAuth": "What the check reads, besides host, method and path. Its secret is the route's.",
     "headersToBackend": "What an allowing answer may set on the request. The rest it lists for removal.",
     "cors": (
         "Envoy Gateway takes no header from an allowing check for the answer. Preflights are answered here, without "
@@ -36,12 +36,12 @@ COMMENTS: Final[Mapping[str, str]] = {
     ),
     "requestTimeout": "A stream may be silent, and ends after maxStreamDuration. Nothing is retried.",
     "responseOverride": "Of Envoy's own 503 only, the check's failures among them: Envoy drops what a 5xx of it says.",
-    "requestBuffer": "A body is collected here before it is passed on, so slow senders hold no connection to the sidecar.",
+    "requestBuffer": "A body is collected here before it is passed on, so slow senders hold no connection to us.",
     "spec.lua": (
         "An MCP server that answers 401 refused what it got: the client gets our challenge, and of an upstream token "
         "the sidecar gets to know. Also keeps who called for the access log: %DYNAMIC_METADATA(dcr-sidecar:user)%."
     ),
-    "credentialInjection": "Puts the check's secret on the request, for the check alone: Lua and the route take it off.",
+    "credentialInjection": "The check's secret, put on the request for the check alone: Lua and the route take it off.",
     "spec.path": "One reading of a path for Envoy, the check and the MCP server. The check refuses what is left.",
     "withUnderscoresAction": "To a CGI-like server x_dcr_user is x-dcr-user.",
     "earlyRequestHeaders": (

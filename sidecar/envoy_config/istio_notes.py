@@ -8,7 +8,7 @@ PREAMBLE: Final = """\
 #
 # For a release of Istio whose proxy is Envoy 1.36.10, 1.37.6, 1.38.4, 1.39.1 or later, so 1.28 or later.
 # What the mesh's owner must do once, see envoy/kubernetes/README.md:
-#   - add the extension provider below to MeshConfig; an AuthorizationPolicy that names an unknown one denies everything;
+#   - add the extension provider below to MeshConfig; an AuthorizationPolicy that names an unknown one denies all;
 #   - give the gateway's container the environment variable DCR_SIDECAR_CHECK_SECRET from a Secret. Without it the check
 #     refuses: 503 for all.
 #
@@ -26,7 +26,7 @@ PROVIDER_COMMENTS: Final[Mapping[str, str]] = {
         "body and no Retry-After then."
     ),
     "includeRequestHeadersInCheck": "What the check reads, besides host, method and path.",
-    "includeAdditionalHeadersInCheck": "The gateway's Envoy fills these in: the names of the values are here, not they.",
+    "includeAdditionalHeadersInCheck": "The gateway's Envoy fills these in: here are names of values, not values.",
     "headersToUpstreamOnAllow": "What an allowing answer may set on the request. The rest it lists for removal.",
     "headersToDownstreamOnDeny": "What a denial may tell the client.",
     "headersToDownstreamOnAllow": "CORS for the MCP server's answer.",
@@ -41,8 +41,8 @@ COMMENTS: Final[Mapping[str, str]] = {
     "set": "Over whatever the client sent: limits and the audit trail trust it.",
     "retries": "Istio retries twice unless told otherwise; a token request or a tool call is sent once.",
     "configPatches": (
-        "What Istio's own kinds cannot say, for every host of these pods: identity headers stripped first of all, paths "
-        "and headers refused that can be read in two ways; then, for ours, the answer to an MCP server's 401, and the "
-        "end of streams, which may be silent until then."
+        "What Istio's own kinds cannot say, for every host of these pods: identity headers stripped first of all, "
+        "paths and headers refused that can be read in two ways; then, for ours, answers to an MCP server's 401, and "
+        "the end of streams, which may be silent until then."
     ),
 }

@@ -85,11 +85,28 @@ def hosts(plan: EnvoyPlan) -> list[Host]:
         name = urlsplit(f"//{authority}").hostname or ""
         if is_ip(name) or name in found:
             raise ValueError(f"{authority}: gateways tell hosts apart by name, not by address or port")
-        public = [route["match"] for route in virtual["routes"] if route.get("route", {}).get("cluster") == OAUTH]
+        public = list(_public(virtual["routes"]))
         servers = [each for each in plan.directory.servers if each.authority == authority and not is_relayed(each)]
         if servers or any(issuer.authority == authority for issuer in plan.directory.issuers):
             found[name] = Host(name, public, sorted(servers, key=lambda server: -len(server.path)))
     return list(found.values())
+
+
+def _public(routes: Iterable[Doc]) -> Iterator[Doc]:
+    """Without what a shorter prefix covers: such matches make way for relayed documents, which have no route here."""
+    matches: list[Doc] = []
+    for route in routes:
+        if route.get("route", {}).get("cluster") == OAUTH:
+            match dict(route["match"]):
+                case {"path_separated_prefix": path}:
+                    matches += [{"path": path}, {"prefix": f"{path}/"}]
+                case other:
+                    matches.append(other)
+    prefixes = [each["prefix"] for each in matches if "prefix" in each]
+    for each in matches:
+        (path,) = each.values()
+        if not any(path != prefix and path.startswith(prefix) for prefix in prefixes):
+            yield each
 
 
 def service_of(server: Server, place: Place) -> Service:

@@ -1,5 +1,8 @@
 """The response filter for an MCP server that answers 401: the client gets our challenge, the sidecar gets to know.
 
+A redirect to the server's own address, which nobody outside reaches, leads to the public one instead: so many servers
+answer `/mcp/` where they know `/mcp`, or the reverse, and clients follow within one origin only.
+
 A request that the check itself refused is told apart by its metadata: only an allowed one names the server, and only
 one that carries an upstream token names a token set. An assertion of ours or the server's own credential is none: of
 their refusal the sidecar is not told. Owns the script; where the challenge stands (each route's metadata) is `routes`'
@@ -11,8 +14,8 @@ from sidecar.envoy_config.clusters import CHECK
 from sidecar.envoy_config.plan import EnvoyPlan
 from sidecar.envoy_config.typed import EXT_AUTHZ, LUA, Doc, typed
 
-CHALLENGE = "challenge"
-"""Key of a route's metadata for this filter."""
+CHALLENGE, AUTHORITY, PUBLIC = "challenge", "authority", "public"
+"""Keys of a route's metadata for this filter; the other two say where the server is, behind us and for clients."""
 
 _CALL_MS = 1000
 
@@ -32,7 +35,9 @@ def _script(plan: EnvoyPlan) -> str:
         secret = f'\n      ["{headers.CHECK_SECRET}"] = os.getenv("{plan.check_secret_env}") or "-",'
     return f"""\
 function envoy_on_response(response)
-  if response:headers():get(":status") ~= "401" then return end
+  local status = response:headers():get(":status")
+  if status:sub(1, 1) == "3" then return moved(response:headers(), response:metadata()) end
+  if status ~= "401" then return end
   local allowed = response:streamInfo():dynamicMetadata():get("{EXT_AUTHZ}")
   if allowed == nil or allowed["{headers.LOG_PREFIX}server"] == nil then return end
   if allowed["{headers.LOG_PREFIX}serial"] ~= nil then
@@ -44,5 +49,12 @@ function envoy_on_response(response)
     }}, "", {_CALL_MS}, false)
   end
   response:headers():replace("www-authenticate", response:metadata():get("{CHALLENGE}"))
+end
+
+function moved(headers, place)
+  local authority, rest = (headers:get("location") or ""):match("^https?://([^/?#]*)(.*)$")
+  if authority ~= nil and authority == place:get("{AUTHORITY}") then
+    headers:replace("location", place:get("{PUBLIC}") .. rest)
+  end
 end
 """

@@ -12,7 +12,7 @@ from sidecar import headers
 from sidecar.directory import Issuer, Server, canonical_authority
 from sidecar.envoy_config.clusters import OAUTH, OAUTH_BODY_BYTES, origin_cluster
 from sidecar.envoy_config.plan import EnvoyPlan, is_relayed
-from sidecar.envoy_config.refusal import CHALLENGE
+from sidecar.envoy_config.refusal import AUTHORITY, CHALLENGE, PUBLIC
 from sidecar.envoy_config.typed import BUFFER, LUA, NO_CHECK, Doc, overwrite, seconds, typed
 from sidecar.oauth.challenge import bearer_challenge
 from sidecar.oauth.errors import InvalidToken
@@ -155,19 +155,23 @@ def _mcp(server: Server, plan: EnvoyPlan, *, shared: bool) -> Doc:
         "name": f"{'relay' if relayed else 'mcp'} {server.name}",
         "route": action,
         **_hygiene(guarded=not relayed, shared=shared),
-        **(_unchecked() if relayed else _challenge(server)),
+        **(_unchecked() if relayed else _spoken(server)),
     }
 
 
-def _challenge(server: Server) -> Doc:
-    """What a client hears when the MCP server refuses the upstream token: sign in again, here (RFC 9728 5.1)."""
+def _spoken(server: Server) -> Doc:
+    """For the response filter: where clients find the server, and what they hear when it refuses the upstream token.
+
+    That is to sign in again, here (RFC 9728 5.1).
+    """
     challenge = bearer_challenge(
         resource_metadata=server.metadata_url(),
         scope=server.base_scopes,
         error=InvalidToken.code,
         description=InvalidToken.default,
     )
-    return {"metadata": {"filter_metadata": {LUA: {CHALLENGE: challenge}}}}
+    found = {CHALLENGE: challenge, AUTHORITY: urlsplit(server.origin).netloc, PUBLIC: server.resource_origin}
+    return {"metadata": {"filter_metadata": {LUA: found}}}
 
 
 def _hygiene(*, guarded: bool, shared: bool) -> Doc:

@@ -3,7 +3,7 @@
 Owns how the browser's word on where a form came from is read. HEAD and GET store nothing.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 
 from aiohttp import hdrs, web
@@ -13,6 +13,7 @@ from sidecar.directory import Issuer
 from sidecar.handlers import cookies
 from sidecar.handlers.middleware import FORM, ISSUER, NO_STORE, POOL, read_body, source_of
 from sidecar.handlers.pages import Pages
+from sidecar.handlers.turns import Turns
 from sidecar.oauth.errors import AuthorizationError, InvalidRequest, OAuthError
 from sidecar.oauth.params import form_fields
 from sidecar.records import Lifetimes
@@ -30,6 +31,7 @@ class AuthorizeEndpoint:
     pages: Pages
     entropy: Entropy
     lifetimes: Lifetimes
+    turns: Turns = field(default_factory=Turns)
 
     def routes(self) -> list[web.RouteDef]:
         return [web.get(PATH, self.ask), web.post(PATH, self.post)]
@@ -59,7 +61,8 @@ class AuthorizeEndpoint:
     async def _prompt(self, request: web.Request, raw: str | bytes) -> web.StreamResponse:
         issuer = request[ISSUER]
         params = self.requests.read(issuer, raw)
-        checked = await self.requests.check(issuer, request[POOL], params, source_of(request))
+        async with self.turns.one():
+            checked = await self.requests.check(issuer, request[POOL], params, source_of(request))
         if request.method == hdrs.METH_HEAD:
             return web.Response(headers=self.pages.headers, content_type="text/html")
         # Reused, so that a second GET or a second tab does not spoil the form of the first.

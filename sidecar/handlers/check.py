@@ -28,6 +28,7 @@ from sidecar.oauth.errors import (
     TemporarilyUnavailable,
 )
 from sidecar.oauth.params import NoToken, bearer
+from sidecar.pools.absence import WhyAbsent
 from sidecar.store.base import StoreError
 
 PREFIX = "/check"
@@ -68,6 +69,7 @@ class CheckEndpoint:
     authorisation: Authorisation
     recorder: Recorder
     monotonic: Monotonic
+    why_absent: WhyAbsent
 
     def routes(self) -> list[web.RouteDef]:
         # Every method and every path is a decision about the path behind the prefix: /check/metrics is about /metrics.
@@ -95,7 +97,7 @@ class CheckEndpoint:
                 return _Decision(_preflight(server, request), "preflight")
             pool = self.directory.pool_of(server)
             if pool is None:
-                return _without_pool(server)
+                return self._without_pool(server)
             own = server.header_credentials
             if own is not None and (credential := header_credentials.recognised(own, request.headers)):
                 return self._pass(server, request, credential)
@@ -109,6 +111,12 @@ class CheckEndpoint:
         except Exception as error:  # noqa: BLE001  whatever broke, the answer is a denial
             self.recorder(UnexpectedError(kind=type(error).__name__, frames=frames(error)))
             return _deny(TemporarilyUnavailable(reason=f"unexpected {type(error).__name__}"))
+
+    def _without_pool(self, server: Server) -> _Decision:
+        """Deny; or, by the operator's explicit word, relay the request as it is, without identity headers."""
+        if server.without_pool == "relay":
+            return _Decision(_through({}, _RELAY_LOSES), "relayed")
+        return _deny(TemporarilyUnavailable(reason=self.why_absent(server.pool)), outcome="no_pool")
 
     def _pass(self, server: Server, request: web.Request, credential: str) -> _Decision:
         """The MCP server's own credential goes on untouched, and with it nothing that would say who calls."""
@@ -169,13 +177,6 @@ def _allow(server: Server, principal: Principal, *, cached: bool) -> _Decision:
     removed = [name for name in _NEVER_FORWARDED if name not in given]
     response = _through({**given, **_log_headers(log)}, removed)
     return _Decision(response, "allowed", principal=principal, cached=cached)
-
-
-def _without_pool(server: Server) -> _Decision:
-    """Deny; or, by the operator's explicit word, relay the request as it is, without identity headers."""
-    if server.without_pool == "relay":
-        return _Decision(_through({}, _RELAY_LOSES), "relayed")
-    return _deny(TemporarilyUnavailable(reason="the server has no pool"), outcome="no_pool")
 
 
 def _through(given: Mapping[str, str], removed: Sequence[str]) -> web.Response:

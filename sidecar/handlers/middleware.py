@@ -33,6 +33,7 @@ from sidecar.oauth.errors import (
     TemporarilyUnavailable,
     UnsupportedMediaType,
 )
+from sidecar.pools.absence import WhyAbsent
 from sidecar.records import Pool
 from sidecar.store.base import StoreError
 from sidecar.upstream.base import UpstreamError, UpstreamUnavailable
@@ -92,7 +93,7 @@ def path_of(request: web.Request) -> str:
     return request.raw_path.partition("?")[0]
 
 
-def at_issuer(directory: Directory, issuer_path: str, handler: Handler) -> Handler:
+def at_issuer(directory: Directory, issuer_path: str, handler: Handler, why_absent: WhyAbsent) -> Handler:
     """`handler` for the issuer at the request's authority whose path this is; 404 for every other, or without a pool.
 
     A deleted pool takes all of the issuer's endpoints with it (design 7). Where clients authenticate they are told that
@@ -106,19 +107,19 @@ def at_issuer(directory: Directory, issuer_path: str, handler: Handler) -> Handl
             raise NotFound(reason="no issuer at this host and path")
         pool = directory.pool_of(issuer)
         if pool is None:
-            return _without_pool(request, path)
+            return _without_pool(request, path, why_absent(issuer.pool))
         request[ISSUER], request[POOL] = issuer, pool
         return await handler(request)
 
     return bound
 
 
-def _without_pool(request: web.Request, path: str) -> web.StreamResponse:
+def _without_pool(request: web.Request, path: str, why: str) -> web.StreamResponse:
     if path.rpartition("/")[2] not in _AUTHENTICATING_ENDPOINTS:
-        raise NotFound(reason="the issuer has no pool")
+        raise NotFound(reason=why)
     if request.method == hdrs.METH_OPTIONS:
         return cors.preflight(request)  # or a browser client would not learn it
-    raise InvalidClient(reason="the issuer has no pool", basic=hdrs.AUTHORIZATION in request.headers)
+    raise InvalidClient(reason=why, basic=hdrs.AUTHORIZATION in request.headers)
 
 
 async def preflight(request: web.Request) -> web.StreamResponse:

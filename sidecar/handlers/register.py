@@ -39,13 +39,13 @@ class RegisterEndpoint:
     async def handle(self, request: web.Request) -> web.Response:
         issuer, source = request[ISSUER], source_of(request)
         try:
-            async with self.turns:
+            async with self.turns.one():
                 await self.limits.registration(request[POOL], source)
                 admit = await self._admission(request)
                 await self.limits.admitted(request[POOL], source)
             # A page of any origin can send a form or text/plain without a preflight; JSON it cannot.
             body = await read_body(request, JSON, otherwise=InvalidClientMetadata)
-            async with self.turns:
+            async with self.turns.one():
                 document = await self.registered.register(issuer, parse_json(body), source, admit)
         except KNOWN_FAILURES as failure:
             error = protocol_error(failure)

@@ -2,10 +2,11 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aiohttp import hdrs, web
 
+from sidecar.clients.turns import aside
 from sidecar.events import Recorder, RegistrationRefused
 from sidecar.handlers.middleware import (
     ISSUER,
@@ -19,6 +20,7 @@ from sidecar.handlers.middleware import (
     read_body,
     source_of,
 )
+from sidecar.handlers.turns import Turns
 from sidecar.limits import RateLimits
 from sidecar.management import Management
 from sidecar.oauth.errors import InvalidClientMetadata, OAuthError
@@ -33,6 +35,7 @@ class RegistrationEndpoint:
     management: Management
     limits: RateLimits
     recorder: Recorder
+    turns: Turns = field(default_factory=Turns)
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -50,7 +53,8 @@ class RegistrationEndpoint:
         issuer, pool, source = request[ISSUER], request[POOL], source_of(request)
         async with self._attempt(request) as credentials:
             client = await self.management.client(issuer, pool, *credentials)
-            body = parse_json(await read_body(request, JSON, otherwise=InvalidClientMetadata))
+            async with aside():
+                body = parse_json(await read_body(request, JSON, otherwise=InvalidClientMetadata))
             document = await self.management.replace(issuer, pool, client, body, source)
         return json_response(document)
 
@@ -64,7 +68,7 @@ class RegistrationEndpoint:
         """Around everything: gives the credentials, bounds how often they may be guessed, tells every refusal."""
         credentials, source = _credentials(request), source_of(request)
         try:
-            async with self.limits.management(source, *credentials):
+            async with self.turns.one(), self.limits.management(source, *credentials):
                 yield credentials
         except KNOWN_FAILURES as failure:
             error = protocol_error(failure)

@@ -32,8 +32,7 @@ class RevokeEndpoint:
             body, authorization = await read_client_form(request)
             asked = revocation_request(body, authorization)
             source, basic = source_of(request), authorization is not None
-            await self.clients.fetched(issuer, pool, asked.credentials.client_id, source)
-            async with self.turns, self.limits.authentication(source, asked.credentials):
+            async with self.turns.one(), self.limits.authentication(source, asked.credentials):
                 client = await self.clients.authenticate(issuer, pool, asked.credentials, basic=basic, source=source)
             await self.revocation.revoke(asked, client, pool, issuer)
         except KNOWN_FAILURES as failure:

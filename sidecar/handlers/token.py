@@ -46,8 +46,7 @@ class TokenEndpoint:
 
     async def _answer(self, request: web.Request, asked: CodeRequest | RefreshRequest, *, basic: bool) -> TokenAnswer:
         issuer, pool, source = request[ISSUER], request[POOL], source_of(request)
-        await self.clients.fetched(issuer, pool, asked.credentials.client_id, source)
-        async with self.turns, self.limits.authentication(source, asked.credentials):
+        async with self.turns.one(), self.limits.authentication(source, asked.credentials):
             client = await self.clients.authenticate(issuer, pool, asked.credentials, basic=basic, source=source)
         if isinstance(asked, CodeRequest):
             answer = await self.redemption.redeem(asked, client, issuer)

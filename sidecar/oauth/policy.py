@@ -109,7 +109,7 @@ class RegistrationPolicy:
 
 @dataclass(frozen=True, slots=True)
 class DocumentPolicy:
-    """Whose client id metadata documents are taken. `hosts` and `denied_hosts`: `host` or `*.domain`; the denial wins."""
+    """Whose client documents are taken. `hosts` and `denied_hosts`: `host` or `*.domain`; the denial wins."""
 
     enabled: bool = False
     hosts: tuple[str, ...] = ()

@@ -38,6 +38,8 @@ _PRIVATE = ("d", "p", "q", "dp", "dq", "qi", "oth", "k")
 _PUBLIC = ("kty", "n", "e", "crv", "x", "y")
 _SHORTEST_RSA, _LONGEST_RSA = 2048, 8192
 _LONGEST_MODULUS = 1400  # base64url characters
+_LONGEST_EXPONENT = 64
+"""Bits. A check takes as long as the exponent is, and strangers choose it; in the field it has 17."""
 _MOST_KEYS = 100
 _MOST_TRIED = 8
 """Keys that are tried when the header names none, or several are of one name."""
@@ -118,7 +120,9 @@ def _import(entry: Mapping[str, object], algorithm: str) -> _Key | None:
     """A published key as one for this algorithm; None when it is not, or is nothing to be trusted."""
     if not _is_for(entry, algorithm) or any(name in entry for name in _PRIVATE):
         return None
-    if entry["kty"] == "RSA" and not _SHORTEST_RSA <= _bits(entry.get("n")) <= _LONGEST_RSA:
+    if entry["kty"] == "RSA" and not (
+        _SHORTEST_RSA <= _bits(entry.get("n")) <= _LONGEST_RSA and _bits(entry.get("e")) <= _LONGEST_EXPONENT
+    ):
         return None
     try:
         # Only the members that make the key: what else a set says about it is read here, not by the library.

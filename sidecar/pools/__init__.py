@@ -2,6 +2,7 @@
 
 live       what is served now, under one name each: followed in the store, and never trusted when old
 sealed     a pool's record as the store keeps it
+absence    why a pool is not there, for the log
 census     how much there is in them, for the metrics
 judgement  what is wrong with a pool, whoever declares it
 """

@@ -10,7 +10,7 @@ from typing import Protocol
 from sidecar.clock import Clock
 from sidecar.directory import Server
 from sidecar.events import Recorder, UpstreamRegistered, UpstreamRegistrationDeleted, UpstreamRegistrationLost
-from sidecar.pools.registered import Due, Registration, State, is_for
+from sidecar.pools.registered import AGAIN_SECONDS, Due, Registration, State, is_for
 from sidecar.records import Pool
 from sidecar.upstream.base import UpstreamError, UpstreamMalformed, UpstreamUnavailable, UpstreamUnknown
 from sidecar.upstream.registration_messages import (
@@ -64,6 +64,8 @@ class Attempts:
     registrar: Registrar
     clock: Clock
     recorder: Recorder
+    pause: int = AGAIN_SECONDS
+    """Between a registration and the next."""
 
     async def carry_out(self, action: Due, work: Work, before: Registration) -> Registration:
         """What is to be kept. Raises UpstreamError when nothing came of it."""
@@ -100,7 +102,7 @@ class Attempts:
 
     async def _register(self, work: Work, before: Registration, *, keep: bool) -> Registration:
         now = self.clock()
-        if is_for(work.pool, before.issuer) and (wait := before.again_at(now) - now) > 0:
+        if is_for(work.pool, before.issuer) and (wait := before.again_at(now, self.pause) - now) > 0:
             raise UpstreamUnavailable(f"registered a while ago already; not again for {wait} s", retry_after=wait)
         server = await self.registrar.find(work.pool, work.servers)
         asked = self._wanted(work, server)

@@ -43,6 +43,8 @@ def wrong(pool: Pool) -> Sequence[tuple[str, str]]:
         found.append(("provider", _unknown(pool.provider)))
     else:
         found += dict.fromkeys(each for placed in _placed(pool) for each in _at_the_provider(placed))
+        if not pool.client_id and quirks.preset(pool.provider).discovery == "none":
+            found.append(("client_id", f"is required: {pool.provider} has nowhere to register by itself"))
     reserved = sorted(_OURS.intersection(name for name, _ in pool.authorize_params))
     if reserved:
         found.append(("authorize_params", f"{', '.join(reserved)} is always ours; remove it"))

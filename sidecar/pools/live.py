@@ -9,7 +9,7 @@ configuration has every pool that a server names. Owns no record and no change.
 import asyncio
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from sidecar.clock import Monotonic
 from sidecar.directory import Server
@@ -38,6 +38,8 @@ class _Copy:
     read_at: float
     pools: Mapping[str, Pool]
     unusable: frozenset[str] = frozenset()
+    waiting: Mapping[str, Pool] = field(default_factory=dict)
+    """Those that nothing has made whole yet."""
 
 
 class LivePools(Mapping[str, Pool]):
@@ -85,6 +87,10 @@ class LivePools(Mapping[str, Pool]):
     def __len__(self) -> int:
         return len(list(iter(self)))
 
+    def waiting(self, name: str) -> Pool | None:
+        """A pool that is absent for want of a client of its own, as far as was known last."""
+        return self._copy.waiting.get(name)
+
     def changed(self) -> None:
         """A pool is not what it was: do not wait for the next look."""
         self._changed.set()
@@ -121,7 +127,7 @@ class LivePools(Mapping[str, Pool]):
             self._changed.clear()
 
     def _copied(self, found: PoolRecords, read_at: float) -> _Copy:
-        pools, unusable = {}, set()
+        pools, unusable, waiting = {}, set(), {}
         for name, pool in self._candidates(found.records).items():
             reason = self.unfit(pool) if pool else "unreadable"
             whole = pool if pool is None or pool.client_id else self._complete(pool, found.records)
@@ -130,7 +136,9 @@ class LivePools(Mapping[str, Pool]):
                 unusable.add(name)
             elif whole:
                 pools[name] = whole
-        return _Copy(found.revision, read_at, pools, frozenset(unusable))
+            elif pool:
+                waiting[name] = pool
+        return _Copy(found.revision, read_at, pools, frozenset(unusable), waiting)
 
     def _candidates(self, records: Mapping[str, PoolRecord]) -> Mapping[str, Pool | None]:
         """Those that may be served; None for one that cannot be read."""

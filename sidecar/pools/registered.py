@@ -22,7 +22,7 @@ CHECK_SECONDS = 6 * 3600
 _FORMER = 3
 _TIMES = 10
 _DAY = 86400
-_AGAIN_SECONDS = 600
+AGAIN_SECONDS = 600
 """Between a registration and the next; doubled by every one of the last day."""
 
 State = Literal["registered", "waiting", "unavailable", "refused", "not_offered", "not_allowed", "unreadable"]
@@ -56,10 +56,10 @@ class Registration:
     status: Status = Status()
     schema: Literal[1] = 1
 
-    def again_at(self, now: int) -> int:
+    def again_at(self, now: int, pause: int) -> int:
         """From when on another client may be registered: a provider that forgets us at once is not flooded."""
         recent = [each for each in self.times if each > now - _DAY]
-        return recent[-1] + min(_AGAIN_SECONDS * 2 ** (len(recent) - 1), _DAY) if recent else 0
+        return recent[-1] + min(pause * 2 ** (len(recent) - 1), _DAY) if recent else 0
 
     def with_client(self, issuer: str, registered: Registered, now: int, *, keep: bool) -> "Registration":
         """A new client. `keep`: the one before it is still good for whoever signed in with it."""

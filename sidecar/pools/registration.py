@@ -21,7 +21,9 @@ from sidecar.pools.registered import (
     RegistrationVault,
     Status,
     UnreadableRegistration,
+    completed,
     due,
+    is_for,
     record_name,
 )
 from sidecar.pools.sealed import PoolVault, UnreadablePool
@@ -51,6 +53,7 @@ class RegistrationStatus:
     detail: str
     issuer: str
     client_id: str
+    """With which the pool is served; empty: there is none."""
     secret_expires_at: int
     """0: never, or there is no secret."""
     callbacks: tuple[str, ...]
@@ -117,10 +120,12 @@ class PoolRegistration:
             _, found = self._opened(pool, self._read.records)
         except UnreadableRegistration:
             found = Registration(pool.id, status=Status("unreadable", _UNREADABLE))
-        own = found.registered
-        detail = found.status.detail or ("" if work.callbacks else "no server uses this pool")
+        own = found.registered if is_for(pool, found.issuer) else None
+        state, detail = found.status.state, found.status.detail
+        if own is None and state in {"registered", "waiting"}:
+            state, detail = "waiting", "nobody has tried yet" if work.callbacks else "no server uses this pool"
         return RegistrationStatus(
-            found.status.state,
+            state,
             detail,
             found.issuer,
             own.client_id if own else "",
@@ -128,6 +133,13 @@ class PoolRegistration:
             work.callbacks,
             work.scopes,
         )
+
+    async def whole(self, pool: Pool) -> Pool:
+        """The pool with what it has through its registration, if anything. Raises StoreError."""
+        with contextlib.suppress(UnreadableRegistration):
+            _, found = self._opened(pool, (await self.store.pool_records()).records)
+            return completed(pool, found) or pool
+        return pool
 
     async def end(self, pool: Pool) -> bool:
         """The pool is being deleted: so are its clients at the IdP, as far as they can be. Raises StoreError."""

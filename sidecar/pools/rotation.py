@@ -15,7 +15,7 @@ _MOST = 8
 def rotated(before: Pool, after: Pool, *, now: int, overlap: int, grant_life: int) -> Pool:
     """`after` with what `before` had, if that is not the same. `overlap`: seconds for a secret."""
     kept = [each for each in before.former if not each.until or each.until > now]
-    if after.client_id != before.client_id:
+    if before.client_id and after.client_id != before.client_id:
         kept.insert(0, UpstreamCredentials(before.client_id, before.client_secret, now + grant_life))
     elif after.client_secret != before.client_secret and before.client_secret and overlap:
         kept.insert(0, UpstreamCredentials(before.client_id, before.client_secret, now + overlap))

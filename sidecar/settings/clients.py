@@ -1,5 +1,6 @@
 """Who may be a client: the policy over registrations and documents, and the clients that the operator wrote down."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -12,6 +13,7 @@ from sidecar.settings.model import DocumentSettings
 from sidecar.settings.schema import ClientSection, RegistrationSection
 from sidecar.settings.secret_files import Secrets, unguessable
 
+_UNRESERVED = re.compile(r"[A-Za-z0-9._~-]+")
 _ANY = RegistrationPolicy(frozenset(), ())
 
 
@@ -75,8 +77,14 @@ def _wrong(
         found.append(("client_id", "must not begin with dcr, as ids of our making do; give one beside the name"))
     if not is_plain(client.title):
         found.append(("title", "has characters that are not shown"))
-    if client.secret and not secrets.withheld and not unguessable(client.secret):
-        found.append(("client_secret", "must be 32 random characters or more; make it with `openssl rand -hex 32`"))
+    # Others would be read in two ways: not every client form-encodes what it sends as Basic (RFC 6749 2.3.1).
+    if (
+        client.secret
+        and not secrets.withheld
+        and not (unguessable(client.secret) and _UNRESERVED.fullmatch(client.secret))
+    ):
+        text = "must be 32 or more random letters, digits and . _ ~ -; make it with `openssl rand -hex 32`"
+        found.append(("client_secret", text))
     # The operator's word goes for any host and scheme, but not for what nobody may have.
     dangerous = [uri for uri in client.redirect_uris if _ANY.judge(uri) is Verdict.DANGEROUS]
     found += [("redirect_uris", f"{uri} is no redirect URI that anybody may have") for uri in dangerous]

@@ -118,3 +118,5 @@ class Settings:
     """Where the keyring was read from: for messages and for `doctor`."""
     warnings: tuple[str, ...] = ()
     """What is allowed but probably not meant."""
+    registration_pause: int = AGAIN_SECONDS
+    """Seconds between registering a pool at its IdP and doing so again. No key sets it."""

@@ -75,7 +75,7 @@ def _wrong(section: PoolSection, pool: Pool) -> list[tuple[str, str]]:
     found = list(judgement.wrong(pool))
     secret = section.client_secret is not None or section.client_secret_file
     if not section.client_id:
-        found += _without_client(section, pool)
+        found += _without_client(section)
     elif not secret and pool.token_auth != "none":  # noqa: S105 - the name of a method
         found.append(("client_secret_file", "is required, or `token_auth: none` for a public client"))
     for index, each in enumerate(section.former):
@@ -85,10 +85,8 @@ def _wrong(section: PoolSection, pool: Pool) -> list[tuple[str, str]]:
     return found
 
 
-def _without_client(section: PoolSection, pool: Pool) -> list[tuple[str, str]]:
+def _without_client(section: PoolSection) -> list[tuple[str, str]]:
     found = []
-    if pool.provider in quirks.PRESETS and quirks.preset(pool.provider).discovery == "none":
-        found.append(("client_id", f"is required: {pool.provider} has nowhere to register by itself"))
     if section.client_secret is not None or section.client_secret_file:
         found.append(("client_id", "is required with a client secret; without both the sidecar registers itself"))
     if any(not each.client_id for each in section.former):

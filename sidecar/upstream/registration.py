@@ -19,6 +19,7 @@ from sidecar.upstream.http import DOCUMENT_BYTES, Http, Route
 from sidecar.upstream.messages import JSON, Request, document_request
 from sidecar.upstream.provider import is_safe_url
 from sidecar.upstream.quirks import PRESETS, Quirks
+from sidecar.upstream.registration_answers import judge_deletion, judge_managed, judge_registration
 from sidecar.upstream.registration_messages import (
     AuthorizationServer,
     Registered,
@@ -29,9 +30,6 @@ from sidecar.upstream.registration_messages import (
     authorization_server,
     challenged_metadata,
     deletion_request,
-    judge_deletion,
-    judge_managed,
-    judge_registration,
     named_servers,
     read_request,
     registration_request,

@@ -1,21 +1,21 @@
-"""The fields of each kind that our output may use, with the release that brought the newer ones. From the API references.
+"""The fields of each kind that our output may use, with the release that brought each. From the API references.
 
 No schema of a project is copied here: a field that is missing here was not looked up, and its test fails.
 """
 
 ENVOY_GATEWAY = {
     "SecurityPolicy": {
-        "targetRefs.group": "1.0",
-        "targetRefs.kind": "1.0",
-        "targetRefs.name": "1.0",
+        "targetRefs.group": "1.1",
+        "targetRefs.kind": "1.1",
+        "targetRefs.name": "1.1",
         "cors.allowOrigins": "1.0",
         "cors.allowMethods": "1.0",
         "cors.allowHeaders": "1.0",
         "cors.exposeHeaders": "1.0",
         "cors.maxAge": "1.0",
-        "extAuth.failOpen": "1.0",
+        "extAuth.failOpen": "1.1",
         "extAuth.statusOnError": "1.8",
-        "extAuth.timeout": "1.5",
+        "extAuth.timeout": "1.6",
         "extAuth.headersToExtAuth": "1.0",
         "extAuth.http.path": "1.0",
         "extAuth.http.headersToBackend": "1.0",
@@ -26,7 +26,7 @@ ENVOY_GATEWAY = {
         "targetRefs.group": "1.1",
         "targetRefs.kind": "1.1",
         "targetRefs.name": "1.1",
-        "requestBuffer.limit": "1.5",
+        "requestBuffer.limit": "1.4",
         "timeout.tcp.connectTimeout": "1.0",
         "timeout.http.requestTimeout": "1.2",
         "timeout.http.maxStreamDuration": "1.6",
@@ -71,9 +71,9 @@ ENVOY_GATEWAY = {
         "clientIPDetection.xForwardedFor.numTrustedHops": "1.0",
         "timeout.http.requestReceivedTimeout": "1.0",
         "timeout.http.streamIdleTimeout": "1.5",
-        "timeout.http.idleTimeout": "1.0",
+        "timeout.http.idleTimeout": "1.1",
         "connection.bufferLimit": "1.1",
-        "connection.connectionLimit.value": "1.0",
+        "connection.connectionLimit.value": "1.1",
         "http2.maxConcurrentStreams": "1.1",
     },
     "EnvoyProxy": {"filterOrder.name": "1.1", "filterOrder.before": "1.1"},

@@ -85,3 +85,30 @@ async def test_a_check_that_asks_for_the_secret_gets_it_with_the_word() -> None:
             assert response.status == 401
         (seen,) = [seen for seen in edge.check.seen if seen.path == headers.REFUSED_PATH]
         assert seen.value(headers.CHECK_SECRET) == "s" * 32
+
+
+@pytest.mark.req(7, 8)
+@pytest.mark.parametrize(
+    ("location", "arrives"),
+    [
+        pytest.param("http://{origin}/mcp", f"https://{HOST}/mcp", id="the other spelling"),
+        pytest.param("https://{origin}/mcp?a=b#c", f"https://{HOST}/mcp?a=b#c", id="by the scheme that it was told"),
+        pytest.param("http://{origin}", f"https://{HOST}", id="no path"),
+        pytest.param("/mcp", "/mcp", id="relative"),
+        pytest.param("https://other.example/mcp", "https://other.example/mcp", id="elsewhere"),
+        pytest.param("http://{origin}.example/mcp", "http://{origin}.example/mcp", id="a longer name"),
+        pytest.param("http://a@{origin}/mcp", "http://a@{origin}/mcp", id="userinfo"),
+    ],
+)
+async def test_a_redirect_to_the_origins_own_address_leads_to_the_public_one(location: str, arrives: str) -> None:
+    """Starlette and others answer `/mcp/` so where they serve `/mcp`, or the reverse."""
+    async with running_edge() as edge:
+        address = f"127.0.0.1:{edge.origin.port}"
+
+        async def moved(_request: web.BaseRequest) -> web.StreamResponse:
+            return web.Response(status=307, headers={"Location": location.format(origin=address)})
+
+        edge.origin.answer = moved
+        async with edge.request("POST", "/mcp/", headers=GOOD) as response:
+            assert response.status == 307
+            assert response.headers["Location"] == arrives.format(origin=address)

@@ -144,7 +144,7 @@ def test_every_kind_of_finding_is_provoked_by_a_test():
     tables = (test_store.CASES, test_idp.CASES, test_idp.CLOCKS, test_envoy.CASES, KEYS, OTHERS)
     provoked = {id_ for table in tables for case in table for id_ in case.values[-1]}
     provoked |= {case.values[-1] for case in test_envoy.INFO_CASES}
-    elsewhere = {"envoy-unseen", "config-broken", *LATE}  # test_envoy, test_cli_doctor, here
+    elsewhere = {"envoy-unseen", "config-broken", "idp-former", *LATE}  # test_envoy, test_cli_doctor, test_idp, here
     assert provoked | elsewhere == {id_ for id_, kind in KINDS.items() if kind.level != "ok"}
     assert provoked.isdisjoint(elsewhere)
 

@@ -12,7 +12,6 @@ from tests.oauth import bodies
 PATH_DOCUMENT = "/.well-known/oauth-protected-resource/mcp"
 ROOT_DOCUMENT = "/.well-known/oauth-protected-resource"
 OAUTH = "/.well-known/oauth-authorization-server"
-OPENID = "/.well-known/openid-configuration"
 
 _CODES = ("authorization_code", "refresh_token")
 _PUBLIC = {"grant_types": _CODES, "response_types": ("code",), "token_endpoint_auth_method": "none"}
@@ -70,12 +69,10 @@ CLIENTS: Mapping[str, ClosedClient] = {
         scope="notes.read offline_access",
         asks={"prompt": "consent"},
     ),
-    "ChatGPT": ClosedClient(bodies.CHATGPT, reads=(PATH_DOCUMENT, OAUTH, OPENID)),
+    "ChatGPT": ClosedClient(bodies.CHATGPT),
     "Cursor": ClosedClient(bodies.CURSOR, state="eyJpZCI6Im5vdGVzIn0="),
     "Cursor, its web agents": ClosedClient(bodies.CURSOR, redirect="https://www.cursor.com/agents/mcp/oauth/callback"),
-    "VS Code": ClosedClient(
-        bodies.VS_CODE, redirect="http://127.0.0.1:33418/", at_token={}, reads=(PATH_DOCUMENT, OAUTH, OPENID)
-    ),
+    "VS Code": ClosedClient(bodies.VS_CODE, redirect="http://127.0.0.1:33418/", at_token={}),
     "VS Code, through its web page": ClosedClient(
         bodies.VS_CODE, redirect="https://vscode.dev/redirect", state=_NESTED, at_token={}
     ),

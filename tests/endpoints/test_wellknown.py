@@ -303,18 +303,18 @@ async def test_odd_request_targets_reach_no_document(face: Face, target, hosts, 
 
 
 async def test_a_deleted_pool_takes_our_whole_face_away(face: Face):
-    """Design 7: no documents, no registration, no endpoint."""
-    for method, path in [
-        ("GET", AS),
-        ("GET", f"{PRM}/mcp"),
-        ("POST", "/register"),
-        ("POST", "/token"),
-        ("POST", "/revoke"),
-        ("GET", "/authorize"),
-        ("GET", "/callback"),
+    """Design 7: no documents, no registration, no endpoint; what clients have kept is told to be worth nothing."""
+    for method, path, status, error in [
+        ("GET", AS, 404, "not_found"),
+        ("GET", f"{PRM}/mcp", 404, "not_found"),
+        ("POST", "/register", 404, "not_found"),
+        ("POST", "/token", 401, "invalid_client"),
+        ("POST", "/revoke", 401, "invalid_client"),
+        ("GET", "/authorize", 404, "not_found"),
+        ("GET", "/callback", 404, "not_found"),
     ]:
         response = await face.request(method, path, host=GONE)
-        assert (response.status, (await response.json())["error"]) == (404, "not_found"), path
+        assert (response.status, (await response.json())["error"]) == (status, error), path
 
 
 async def test_a_server_without_a_pool_has_no_document(face: Face):

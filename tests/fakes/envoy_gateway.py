@@ -1,6 +1,7 @@
 """What Envoy Gateway makes of `--format envoy-gateway`: see `tests.fakes.gateways`."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
@@ -18,16 +19,24 @@ _ON = {"@type": "type.googleapis.com/envoy.config.route.v3.FilterConfig", "confi
 _SLASHES = {"RejectRequest": "REJECT_REQUEST", "KeepUnchanged": "KEEP_UNCHANGED"}
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What routes and policies bring besides themselves."""
+
+    ports: Ports
+    filters: Mapping[str, list[Doc]]
+    clusters: dict[str, int] = field(default_factory=dict)
+
+
 def translated(plan: EnvoyPlan, ports: Ports, *, without: Sequence[str] = (), place: Place | None = None) -> Translated:
     """`without`: kinds that nobody applied."""
     documents = yaml.safe_load_all(envoy_gateway_yaml(plan, place or Place()))
     objects = [each for each in documents if each["kind"] not in without]
     (client,) = _of(objects, "ClientTrafficPolicy") or [{"spec": {}}]
-    filters: dict[str, list[Doc]] = {name: [] for name in _ORDER}
-    clusters: dict[str, int] = {}
+    made = _Made(ports, {name: [] for name in _ORDER})
     routes = []
     for route in _of(objects, "HTTPRoute"):
-        routes += _routes(route, objects, ports, filters, clusters)
+        routes += _routes(route, objects, made)
     order = list(_ORDER)
     for proxy in _of(objects, "EnvoyProxy"):
         for move in proxy["spec"]["filterOrder"]:
@@ -36,10 +45,10 @@ def translated(plan: EnvoyPlan, ports: Ports, *, without: Sequence[str] = (), pl
     secret = {"name": "credential", "generic_secret": {"secret": {"inline_string": SECRET}}}
     return Translated(
         manager=_manager(client["spec"]),
-        filters=[each for name in order for each in filters[name]],
+        filters=[each for name in order for each in made.filters[name]],
         domains=sorted({host for route in _of(objects, "HTTPRoute") for host in route["spec"]["hostnames"]}),
         routes=[route for _, route in sorted(routes, key=lambda pair: pair[0])],
-        clusters=clusters,
+        clusters=made.clusters,
         secrets=(secret,),
     )
 
@@ -74,30 +83,28 @@ def _manager(spec: Mapping[str, Any]) -> Doc:
     }
 
 
-def _routes(
-    route: Doc, objects: Sequence[Doc], ports: Ports, filters: Mapping[str, list[Doc]], clusters: dict[str, int]
-) -> list[tuple[tuple[bool, int], Doc]]:
+def _routes(route: Doc, objects: Sequence[Doc], made: _Made) -> list[tuple[tuple[bool, int], Doc]]:
     name = route["metadata"]["name"]
     found = []
     for number, rule in enumerate(route["spec"]["rules"]):
         cluster = f"httproute/{route['metadata']['namespace']}/{name}/rule/{number}"
         (backend,) = rule["backendRefs"]
-        clusters[cluster] = ports[backend["name"], backend["port"]]
+        made.clusters[cluster] = made.ports[backend["name"], backend["port"]]
         action = {"cluster": cluster, "timeout": rule["timeouts"]["request"]}
-        more, enabled = _rule_filters(rule["filters"], action, filters)
-        enabled |= _policies(name, objects, action, filters, clusters, ports)
+        more, enabled = _rule_filters(rule["filters"], action, made)
+        enabled |= _policies(name, objects, action, made)
         for match in rule["matches"]:
             exact = match["path"]["type"] == "Exact"
             value = match["path"]["value"]
             matcher: Doc = {"path": value} if exact else {"path_separated_prefix": value}
             if "method" in match:
                 matcher["headers"] = [{"name": ":method", "string_match": {"exact": match["method"]}}]
-            made = {"match": matcher, "route": action, **more, "typed_per_filter_config": enabled}
-            found.append(((not exact, -len(value)), made))
+            entry = {"match": matcher, "route": action, **more, "typed_per_filter_config": enabled}
+            found.append(((not exact, -len(value)), entry))
     return found
 
 
-def _rule_filters(listed: Sequence[Doc], action: Doc, filters: Mapping[str, list[Doc]]) -> tuple[Doc, Doc]:
+def _rule_filters(listed: Sequence[Doc], action: Doc, made: _Made) -> tuple[Doc, Doc]:
     more: Doc = {}
     enabled: Doc = {}
     for each in listed:
@@ -115,7 +122,7 @@ def _rule_filters(listed: Sequence[Doc], action: Doc, filters: Mapping[str, list
                 }
             case "ExtensionRef":
                 enabled[INJECTOR] = _ON
-                filters[INJECTOR][:] = [_injector()]
+                made.filters[INJECTOR][:] = [_injector()]
             case other:
                 raise AssertionError(other)
     return more, enabled
@@ -135,39 +142,32 @@ def _injector() -> Doc:
     return {"name": INJECTOR, "disabled": True, "typed_config": config}
 
 
-def _policies(
-    route: str,
-    objects: Sequence[Doc],
-    action: Doc,
-    filters: Mapping[str, list[Doc]],
-    clusters: dict[str, int],
-    ports: Ports,
-) -> Doc:
+def _policies(route: str, objects: Sequence[Doc], action: Doc, made: _Made) -> Doc:
     enabled: Doc = {}
     if policy := _attached(objects, "SecurityPolicy", route):
-        enabled |= _security(policy, filters, clusters, ports)
+        enabled |= _security(policy, made)
     if policy := _attached(objects, "BackendTrafficPolicy", route):
         http = policy["spec"]["timeout"]["http"]
         if "maxStreamDuration" in http:
             action["max_stream_duration"] = {"max_stream_duration": http["maxStreamDuration"]}
             action["idle_timeout"] = http["streamIdleTimeout"]
         for override in policy["spec"].get("responseOverride", []):
-            filters[CUSTOM].append(_custom(override, name := f"{CUSTOM}/{route}"))
+            made.filters[CUSTOM].append(_custom(override, name := f"{CUSTOM}/{route}"))
             enabled[name] = _ON
     if policy := _attached(objects, "EnvoyExtensionPolicy", route):
         for number, lua in enumerate(policy["spec"]["lua"]):
             config = typed("extensions.filters.http.lua.v3.Lua", default_source_code={"inline_string": lua["inline"]})
             name = f"{LUA}/{route}/{number}"
-            filters[LUA].append({"name": name, "disabled": True, "typed_config": config})
+            made.filters[LUA].append({"name": name, "disabled": True, "typed_config": config})
             enabled[name] = _ON
     return enabled
 
 
-def _security(policy: Doc, filters: Mapping[str, list[Doc]], clusters: dict[str, int], ports: Ports) -> Doc:
+def _security(policy: Doc, made: _Made) -> Doc:
     metadata, auth = policy["metadata"], policy["spec"]["extAuth"]
     (backend,) = auth["http"]["backendRefs"]
     cluster = f"securitypolicy/{metadata['namespace']}/{metadata['name']}/extauth/0".lower()
-    clusters[cluster] = ports[backend["name"], backend["port"]]
+    made.clusters[cluster] = made.ports[backend["name"], backend["port"]]
     name = f"{EXT_AUTHZ}/{metadata['name']}"
     config = typed(
         "extensions.filters.http.ext_authz.v3.ExtAuthz",
@@ -181,15 +181,15 @@ def _security(policy: Doc, filters: Mapping[str, list[Doc]], clusters: dict[str,
             "authorization_response": {"allowed_upstream_headers": exactly(auth["http"]["headersToBackend"])},
         },
     )
-    filters[EXT_AUTHZ].append({"name": name, "disabled": True, "typed_config": config})
+    made.filters[EXT_AUTHZ].append({"name": name, "disabled": True, "typed_config": config})
     per_route = typed("extensions.filters.http.ext_authz.v3.ExtAuthzPerRoute", check_settings={})
-    return {name: per_route, **_cors(policy["spec"].get("cors"), filters)}
+    return {name: per_route, **_cors(policy["spec"].get("cors"), made)}
 
 
-def _cors(said: Doc | None, filters: Mapping[str, list[Doc]]) -> Doc:
+def _cors(said: Doc | None, made: _Made) -> Doc:
     if said is None:
         return {}
-    filters[CORS][:] = [{"name": CORS, "typed_config": typed("extensions.filters.http.cors.v3.Cors")}]
+    made.filters[CORS][:] = [{"name": CORS, "typed_config": typed("extensions.filters.http.cors.v3.Cors")}]
     policy = typed(
         "extensions.filters.http.cors.v3.CorsPolicy",
         allow_origin_string_match=[{"exact": origin} for origin in said["allowOrigins"]],

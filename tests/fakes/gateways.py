@@ -132,4 +132,3 @@ async def running_gateway(translation: Translation, **plan: Any) -> AsyncIterato
         )
         session = await stack.enter_async_context(aiohttp.ClientSession())
         yield Edge(envoy, replace(made, listen=listen), check, oauth, origin, session)
-

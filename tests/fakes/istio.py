@@ -120,9 +120,7 @@ def _string(value: str, *, fold: bool = False) -> Doc:
     return {"string_match": {**matcher, **({"ignore_case": True} if fold else {})}}
 
 
-def _route(
-    http: Doc, match: Doc, patches: Sequence[Doc], clusters: dict[str, int], ports: Ports
-) -> Doc:
+def _route(http: Doc, match: Doc, patches: Sequence[Doc], clusters: dict[str, int], ports: Ports) -> Doc:
     ((kind, value),) = match["uri"].items()
     matcher: Doc = {"path": value} if kind == "exact" else {"prefix": value}
     if "method" in match:

@@ -37,6 +37,11 @@ class Desk:
 
     home: Path
 
+    @classmethod
+    def at(cls, home: Path) -> "Desk":
+        home.mkdir()
+        return cls(home)
+
     @property
     def journal(self) -> Path:
         return self.home / "journal"
@@ -51,7 +56,11 @@ class Desk:
         if not browser.exists():
             browser.parent.mkdir(parents=True)
             command = shlex.join([sys.executable, "-m", "tests.interop.person", str(self.journal)])
-            browser.write_text(f'#!/bin/sh\ncd {shlex.quote(str(installed.ROOT))} && exec {command} "$@"\n')
+            browser.write_text(
+                f"#!/bin/sh\ncd {shlex.quote(str(installed.ROOT))} || exit 1\n"
+                f'if [ $# -gt 1 ]; then exec {command} "$@"; fi\n'  # somebody waits for where it ends
+                f'{command} "$@" </dev/null >/dev/null 2>&1 &\n'
+            )
             browser.chmod(0o700)
         node = Path(installed.node()).parent
         return {
@@ -67,8 +76,8 @@ class Desk:
 
     def kept(self, member: str) -> dict[str, Any]:
         """The one JSON object with this member that a program left behind, at any depth."""
-        files = [path for path in self.home.rglob("*") if path.is_file() and path != self.journal]
-        found = [each for path in files for each in _objects(_json(path)) if member in each]
+        files = [path for path in (self.home / "kept").rglob("*") if path.is_file()]
+        found = [each for path in files for each in _objects(_json(path.read_text())) if member in each]
         assert found, f"nothing kept has {member}: {files}"
         return found[-1]
 
@@ -188,16 +197,18 @@ async def ran(command: Sequence[str], desk: Desk, statuses: tuple[int | None, ..
     return out.decode()
 
 
-def _json(path: Path) -> Any:
+def _json(text: str) -> Any:
     try:
-        return json.loads(path.read_text())
-    except (UnicodeDecodeError, json.JSONDecodeError):
+        return json.loads(text)
+    except json.JSONDecodeError:
         return None
 
 
 def _objects(value: Any) -> list[Mapping[str, Any]]:
     if isinstance(value, dict):
         return [value, *(found for each in value.values() for found in _objects(each))]
+    if isinstance(value, str) and value.startswith("{"):  # some keep JSON in JSON
+        return _objects(_json(value))
     return [found for each in value for found in _objects(each)] if isinstance(value, list) else []
 
 
@@ -211,7 +222,6 @@ def _python(name: str, package: str, lock: str, environment: str, file: str) -> 
     return Program(name, installed.python_version(package, lock), command)
 
 
-INSPECTOR = Inspector("MCP Inspector CLI", installed.npm_version("@modelcontextprotocol/inspector"))
 CLIENTS: tuple[Client, ...] = (
     _typescript("TypeScript SDK, `@modelcontextprotocol/sdk`", "@modelcontextprotocol/sdk", "typescript1.mjs"),
     _typescript("TypeScript SDK, `@modelcontextprotocol/client`", "@modelcontextprotocol/client", "typescript2.mjs"),
@@ -219,5 +229,5 @@ CLIENTS: tuple[Client, ...] = (
     _python("Python SDK 2.x, `mcp`", "mcp", "test", "", "python2.py"),
     _python("FastMCP client", "fastmcp", "interop-fastmcp", "fastmcp", "fastmcp_client.py"),
     Remote("`mcp-remote`", installed.npm_version("mcp-remote")),
-    INSPECTOR,
+    Inspector("MCP Inspector CLI", installed.npm_version("@modelcontextprotocol/inspector")),
 )

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.interop.table import README, Result, outcome, rendered, with_tables
+from tests.interop.table import README, Result, listed, outcome, rendered, with_tables
 
 _RESULTS: dict[tuple[int, int], Result] = {}
 """By place: the order of collection, whichever process ended first."""
@@ -46,10 +46,10 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
 
 
 def _tables() -> Iterator[str]:
-    for table in (0, 1):
+    for table, render in enumerate((rendered, listed)):
         results = [result for (found, _), result in sorted(_RESULTS.items()) if found == table]
         if results:
-            yield rendered(results)
+            yield render(results)
 
 
 def pytest_sessionfinish(session: pytest.Session) -> None:

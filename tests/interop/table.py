@@ -1,7 +1,6 @@
-"""README.md's table of tested clients: one row a client, one column a test, written by the run itself.
+"""README.md's tables of tested clients: one row a client, one column a test, written by the run itself.
 
-Tests say which cell they are with `@cell(column)`; what a cell holds is how its test ended. Only a run of every cell
-writes the file: a part of the table would take the rest for granted.
+Tests say which cell they are with `@cell(column)`; what a cell holds is how its test ended.
 """
 
 from collections.abc import Iterable, Mapping
@@ -37,6 +36,12 @@ def rendered(results: Iterable[Result]) -> str:
     lines = [_line(["Client", "Version", *columns]), _line(["---"] * (len(columns) + 2))]
     lines += [_line([*row, *(cells.get(column, "") for column in columns)]) for row, cells in found.items()]
     return "\n".join(lines)
+
+
+def listed(results: Iterable[Result]) -> str:
+    """One line a test, for what no two rows have in common."""
+    lines = [_line(["Beside them", "Version", "Tested", "Result"]), _line(["---"] * 4)]
+    return "\n".join([*lines, *(_line([each.row, each.version, each.column, each.text]) for each in results)])
 
 
 def _line(cells: Iterable[str]) -> str:

@@ -23,7 +23,7 @@ from sidecar.demo.stack import AUDIENCE
 from sidecar.records import Lifetimes
 from tests.flows.running import Running, free_port, running
 from tests.flows.test_kinds_of_client import site
-from tests.interop.clients import CLIENTS, INSPECTOR, Client, Desk, Failed
+from tests.interop.clients import CLIENTS, Client, Desk, Failed
 from tests.interop.table import cell
 
 ACCESS, LEEWAY = 4, 2
@@ -37,9 +37,7 @@ pytestmark = pytest.mark.parametrize("client", [pytest.param(each, id=each.name.
 
 @pytest.fixture
 def desk(tmp_path: Path) -> Desk:
-    home = tmp_path / "home"
-    home.mkdir()
-    return Desk(home)
+    return Desk.at(tmp_path / "home")
 
 
 @cell("Register, approve, sign in, list tools, call one")
@@ -71,13 +69,10 @@ async def test_refreshes_under_three_calls_at_once(client: Client, desk: Desk, t
 async def test_revokes_and_signs_in_again(client: Client, desk: Desk, tmp_path: Path) -> None:
     async with running(tmp_path / "demo") as demo:
         await client.run(desk, demo.url, "call")
-        if client is INSPECTOR:  # it revokes by itself
-            await INSPECTOR.ask(desk, demo.url, "tools/list", "--relogin")
-        else:
-            await revoke(demo, desk)
+        await revoke(demo, desk)
         assert [event.reason for event in demo.happened(events.GrantEnded)] == ["revoked"]
         assert (await client.run(desk, demo.url, "call"))[0]["user"] == "alice"
-        assert counted(demo) == (2, 1 if client is not INSPECTOR else 2)
+        assert counted(demo) == (2, 1)
 
 
 @cell("By document (CIMD)")
@@ -129,8 +124,7 @@ async def test_recovers_from_a_deleted_registration(
             assert "remove" in page["text"].lower()
             assert "add it again" in page["text"].lower()
             record_property("note", "a page says how")
-            await_again = second(desk)
-            assert (await client.run(await_again, demo.url, "call"))[0]["user"] == "alice"
+            assert (await client.run(second(desk), demo.url, "call"))[0]["user"] == "alice"
         assert counted(demo) == (2, 2)
 
 
@@ -141,9 +135,7 @@ def counted(demo: Running) -> tuple[int, int]:
 
 def second(desk: Desk) -> Desk:
     """A machine that knows nothing: as after removing the server from the program."""
-    home = desk.home.with_name("again")
-    home.mkdir()
-    return Desk(home)
+    return Desk.at(desk.home.with_name("again"))
 
 
 async def revoke(demo: Running, desk: Desk) -> None:

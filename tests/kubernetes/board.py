@@ -80,7 +80,7 @@ def _variable(variable: Variable) -> dict[str, Any]:
         "sort": 1,
         "multi": True,
         "includeAll": True,
-        "allValue": ".*",
+        "allValue": variable.every or None,
         "current": {"text": ["All"], "value": ["$__all"]},
     }
 

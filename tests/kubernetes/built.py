@@ -10,6 +10,7 @@ import json
 import os
 import shlex
 import shutil
+import signal
 import subprocess
 from collections.abc import AsyncIterator, Iterator, Mapping
 from dataclasses import dataclass
@@ -65,16 +66,16 @@ class Built:
         """Its entrypoint with its command, as process 1."""
         script = self.script(self.command, mounts)
         outer = await asyncio.create_subprocess_exec(
-            *("unshare", "--mount", "--pid", "--fork", "--kill-child", "sh", "-c", script),
+            *("unshare", "--mount", "--pid", "--fork", "sh", "-c", script),
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
         )
         try:
             yield Running(outer)
         finally:
-            if outer.returncode is None:
-                outer.kill()
-            await outer.wait()
+            if outer.returncode is None:  # a change of user has untied the two, so the inner one is told
+                os.kill(Running(outer).pid, signal.SIGKILL)
+                await outer.communicate()
 
 
 @dataclass(frozen=True)

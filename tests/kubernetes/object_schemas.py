@@ -1,5 +1,6 @@
 """What Kubernetes and the operators would say of an object. An object of an unknown kind is wrong."""
 
+import functools
 import json
 import subprocess
 from collections.abc import Iterable
@@ -22,11 +23,13 @@ def complaints(objects: Iterable[dict[str, Any]]) -> list[str]:
         if each["apiVersion"].startswith(_CUSTOM):
             custom.append(each)
         else:
-            found += [text for version in VERSIONS if (text := _complaint(each, version))]
+            found += [text for version in VERSIONS if (text := _complaint(json.dumps(each), version))]
     return found + (_of_custom(custom) if custom else [])
 
 
-def _complaint(each: dict[str, Any], version: str) -> str:
+@functools.cache  # most objects are alike from case to case, and reading the schemas takes long
+def _complaint(text: str, version: str) -> str:
+    each = json.loads(text)
     name = f"{each['kind']} {each['metadata']['name']} in {version}"
     try:
         validate(each, version, strict=True)

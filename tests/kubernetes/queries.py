@@ -18,6 +18,8 @@ class Variable:
     name: str
     label: str
     query: str
+    every: str = ""
+    """What "All" means. Empty: those that were found, which keeps other programs' processes out."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,8 @@ def _line(title: str, text: str, *queries: tuple[str, str], unit: str = "reqps",
 VARIABLES = (
     Variable("namespace", "Namespace", "label_values(dcr_sidecar_build_info, namespace)"),
     Variable("job", "Release", 'label_values(dcr_sidecar_build_info{namespace=~"$namespace"}, job)'),
-    Variable("pool", "Pool", f"label_values(dcr_sidecar_callbacks_total{{{_JOB}}}, pool)"),
-    Variable("server", "Server", f"label_values(dcr_sidecar_callbacks_total{{{_POOL}}}, server)"),
+    Variable("pool", "Pool", f"label_values(dcr_sidecar_callbacks_total{{{_JOB}}}, pool)", ".*"),
+    Variable("server", "Server", f"label_values(dcr_sidecar_callbacks_total{{{_POOL}}}, server)", ".*"),
 )
 
 _ASKED, _GIVEN, _SIGNED_IN = 'outcome="asked"', 'outcome="given"', 'outcome="signed_in"'

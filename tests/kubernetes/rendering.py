@@ -98,8 +98,13 @@ def _chart() -> Chart:
 
 
 def render(values: Mapping[str, Any], chart: Chart | None = None) -> Rendered:
-    """Raises what Helm raises."""
-    files = (chart or _chart()).render(dict(values), name=RELEASE, namespace=NAMESPACE)
+    """Raises what Helm raises. Nobody changes what comes: it is kept for whoever asks again."""
+    return _rendered(json.dumps(values), chart or _chart())
+
+
+@functools.lru_cache(maxsize=512)
+def _rendered(values: str, chart: Chart) -> Rendered:
+    files = chart.render(json.loads(values), name=RELEASE, namespace=NAMESPACE)
     notes = next((text for path, text in files.items() if path.endswith("NOTES.txt")), "")
     manifests = [text for path, text in sorted(files.items()) if not path.endswith("NOTES.txt")]
     return Rendered(tuple(_objects(manifests)), notes, "\n---\n".join(manifests))

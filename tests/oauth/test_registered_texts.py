@@ -183,3 +183,9 @@ def test_links_are_never_hot_in_an_error():
         "error": "invalid_client_metadata",
         "error_description": "A link is not a plain http or https URL.",
     }
+
+
+def test_marks_do_not_pile_up_over_other_lines():
+    assert _verify(client_name="Tiếng Việt नमस्ते ก็").client_name
+    with pytest.raises(InvalidClientMetadata):
+        _verify(client_name="Notes" + "\u0301" * 5)

@@ -38,7 +38,8 @@ def test_its_secret_comes_from_a_file(world):
     ("changes", "key", "text"),
     [
         pytest.param({"pool": "gone"}, "clients[partner].pool", "there is no pool gone", id="pool"),
-        pytest.param({"client_secret": "short"}, "clients[partner].client_secret", "32 random", id="secret"),
+        pytest.param({"client_secret": "short"}, "clients[partner].client_secret", "random letters", id="secret"),
+        pytest.param({"client_secret": f"{SECRET}+"}, "clients[partner].client_secret", "random letters", id="plus"),
         pytest.param({"client_id": "dcr1-x"}, "clients[partner].client_id", "not begin with dcr", id="our ids"),
         pytest.param({"client_id": "https://a.example/x"}, "clients[partner].client_id", "letters", id="a document"),
         pytest.param({"name": "dcr"}, "clients[partner].client_id", "not begin with dcr", id="a name like our ids"),

@@ -108,9 +108,7 @@ async def test_an_id_that_is_taken_is_not_overwritten(store):
         pytest.param("e", b"?", "initial_access_record", id="end"),
     ],
 )
-async def test_one_that_cannot_be_read_is_told_kept_and_never_more_than_it_was(
-    store, unreadable, field, value, reason
-):
+async def test_one_that_cannot_be_read_is_told_kept_and_never_more_than_it_was(store, unreadable, field, value, reason):
     """The script judges what it needs: whatever the rest of it says, an end is an end and a use a use."""
     made = await added(store)
     key = store.keys.initial_access(made.id)

@@ -6,7 +6,17 @@ import pytest
 
 from sidecar.store.redis import store_on
 
-for part in ("clients", "codes", "initial_access", "listing", "others", "pools", "tokens", "upstream", "upstream_registrations"):
+for part in (
+    "clients",
+    "codes",
+    "initial_access",
+    "listing",
+    "others",
+    "pools",
+    "tokens",
+    "upstream",
+    "upstream_registrations",
+):
     pytest.register_assert_rewrite(f"tests.store.conformance_{part}")
 pytest.register_assert_rewrite("tests.store.on_servers", "tests.store.build")
 

@@ -41,15 +41,18 @@ async def test_a_store_that_is_not_there_is_told_as_such():
 
 
 async def test_a_call_that_takes_too_long_is_told_with_its_time():
-    told = []
-    silent = await asyncio.start_server(lambda _reader, _writer: asyncio.sleep(60), "127.0.0.1", 0)
-    port = silent.sockets[0].getsockname()[1]
-    async with open_store(
-        f"redis://127.0.0.1:{port}", timeout_ms=100, on_call=lambda *call: told.append(call)
-    ) as store:
-        with pytest.raises(StoreError):
-            await store.ping()
-    silent.close()
+    told, gone = [], asyncio.Event()
+
+    async def silent(_reader, writer):
+        await gone.wait()
+        writer.close()
+
+    async with await asyncio.start_server(silent, "127.0.0.1", 0) as server:
+        url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with open_store(url, timeout_ms=100, on_call=lambda *call: told.append(call)) as store:
+            with pytest.raises(StoreError):
+                await store.ping()
+        gone.set()
     ((*what, seconds),) = told
     assert what == ["command", "ping", "timeout"]
     assert seconds >= 0.1

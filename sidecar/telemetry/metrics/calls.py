@@ -34,7 +34,7 @@ class Calls:
         }
 
     def _decided(self, event: events.CallDecided) -> None:
-        key = event.server, event.outcome, event.cached
+        key = self._names.server(event.server), event.outcome, event.cached
         found = self._children.get(key)
         if found is None:
             found = self._children[key] = self._child(*key)
@@ -43,5 +43,5 @@ class Calls:
         seconds.observe(event.seconds)
 
     def _child(self, server: str, outcome: str, cached: bool) -> _Pair:  # noqa: FBT001
-        where = self._names.of_server(server), self._names.server(server)
-        return self.calls.labels(*where, outcome, "yes" if cached else "no"), self.seconds.labels(outcome)
+        pool = self._names.of_server(server)
+        return self.calls.labels(pool, server, outcome, "yes" if cached else "no"), self.seconds.labels(outcome)

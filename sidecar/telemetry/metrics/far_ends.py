@@ -44,6 +44,7 @@ class FarEnds:
         for pool, provider in names.providers.items():
             for operation, outcome in product(_OPERATIONS, _OUTCOMES):
                 self.upstream.labels(pool, provider, operation, outcome)
+                self.upstream_seconds.labels(provider, operation)
             for what in ("client", "secret", "gone"):
                 self.former.labels(pool, what)
 

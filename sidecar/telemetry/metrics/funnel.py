@@ -35,6 +35,8 @@ class Funnel:
         for server, pool in names.servers.items():
             self.consents.labels(pool, server, "given")
             self.callbacks.labels(pool, server, "signed_in")
+            for flow in sorted(_FLOWS):
+                self.tokens.labels(pool, server, flow, "issued")
             for reason in get_args(EndReason):
                 self.grants_ended.labels(pool, server, reason)
 
