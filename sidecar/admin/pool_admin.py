@@ -19,8 +19,9 @@ from sidecar.events import PoolCreated, PoolUpdated, Recorder
 from sidecar.oauth.errors import InvalidRequest
 from sidecar.pools import LivePools, StoredPool, judgement
 from sidecar.pools.book import Entry, PoolBook
+from sidecar.pools.registration import PoolRegistration
 from sidecar.pools.rotation import rotated
-from sidecar.records import Pool
+from sidecar.records import Pool, SelfRegistration
 from sidecar.store.listing import OfPool, Sweeps
 from sidecar.store.pools import Put
 
@@ -40,6 +41,7 @@ class PoolAdmin:
     directory: Directory
     cutoffs: Sweeps
     look: PoolLook
+    registration: PoolRegistration
     reserved: frozenset[str]
     """Secrets that are something else's here, so that no provider may know them."""
     grant_life: int
@@ -73,13 +75,13 @@ class PoolAdmin:
         stored = StoredPool(pool, "live", now, now)
         put = _done(await self.book.add(stored), "There is a pool of this name.")
         self.recorder(PoolCreated(pool=pool.name, pool_id=pool.id, provider=pool.provider, source=SOURCE))
-        await self.live.look_soon()
+        await self._look_soon()
         return await self.look.stored(stored, put.version)
 
     async def update(
         self, name: str, members: Mapping[str, Any], *, version: int | None, overlap: int = OVERLAP_SECONDS
     ) -> PoolView:
-        """`members` of the pool that are to be different. The clients that registered with it notice nothing."""
+        """`members` of the pool, and of its `registration`, that are to be different. Its clients notice nothing."""
         self._not_configured(name)
         entry = await self._entry(name)
         before = _readable(entry)
@@ -87,6 +89,9 @@ class PoolAdmin:
             raise Conflict("The pool is being deleted.", reason="being deleted")
         if version is not None and version != entry.version:
             raise Conflict(f"The pool was changed meanwhile; its version is {entry.version}.", reason="another version")
+        if "registration" in members:
+            found = registering(before.pool.registration, members["registration"])
+            members = {**members, "registration": found}
         changed = tuple(sorted(key for key, value in members.items() if getattr(before.pool, key) != value))
         if not changed:
             return await self.look.stored(before, entry.version)
@@ -94,12 +99,17 @@ class PoolAdmin:
             raise InvalidRequest("client_secret: is required with another client_id", reason="no secret for the new id")
         now, wanted = self.clock(), replace(before.pool, **{key: members[key] for key in changed})
         self._judge(wanted)
-        pool = rotated(before.pool, wanted, now=now, overlap=overlap, grant_life=self.grant_life)
+        stands = await self.registration.whole(before.pool) if wanted.client_id else before.pool
+        pool = rotated(stands, wanted, now=now, overlap=overlap, grant_life=self.grant_life)
         after = replace(before, pool=pool, changed_at=now)
         put = _done(await self.book.replace(after, entry.version), "The pool was changed meanwhile; look again.")
         self.recorder(PoolUpdated(pool=name, pool_id=pool.id, changed=changed, source=SOURCE))
-        await self.live.look_soon()
+        await self._look_soon()
         return await self.look.stored(after, put.version)
+
+    async def _look_soon(self) -> None:
+        await self.live.look_soon()
+        self.registration.look_soon()
 
     async def _entry(self, name: str) -> Entry:
         entry = (await self.book.entries()).get(name)
@@ -114,18 +124,26 @@ class PoolAdmin:
 
     def _judge(self, pool: Pool) -> None:
         problems = list(judgement.wrong(pool))
-        if not pool.client_id:
-            problems.append(("client_id", "is required"))
-        if not pool.client_secret and pool.token_auth != "none":  # noqa: S105 - the name of a method
+        if pool.client_secret and not pool.client_id:
+            problems.append(("client_id", "is required with a client secret; without both the pool registers itself"))
+        if pool.client_id and not pool.client_secret and pool.token_auth != "none":  # noqa: S105 - the name of a method
             problems.append(("client_secret", "is required, or `token_auth: none` for a public client"))
-        if pool.client_secret and pool.client_secret in self.reserved:
-            problems.append(("client_secret", "is the admin token or the check secret; every secret must differ"))
+        token = pool.registration.initial_access_token if pool.registration else ""
+        for key, secret in (("client_secret", pool.client_secret), ("registration.initial_access_token", token)):
+            if secret and secret in self.reserved:
+                problems.append((key, "is the admin token or the check secret; every secret must differ"))
         if pool.ca_file and not (Path(pool.ca_file).is_absolute() and Path(pool.ca_file).is_file()):
             problems.append(("ca_file", "must be the absolute path of a file here and on every replica"))
         servers = [server for server in self.directory.servers if server.pool == pool.name and not problems]
         open_ones = [server for server in servers if judgement.open_to_everybody(pool, server)]
         problems += [(f"servers[{server.name}].allow", _ANYBODY) for server in open_ones]
         _refuse(problems)
+
+
+def registering(before: SelfRegistration | None, members: Mapping[str, Any]) -> SelfRegistration | None:
+    """With these members different; None when nothing is left of it."""
+    after = replace(before or SelfRegistration(), **members)
+    return after if after != SelfRegistration() else None
 
 
 def _readable(entry: Entry) -> StoredPool:

@@ -1,13 +1,15 @@
 """What a pool looks like to operators: where it lives, whether it is served, what to enter at its provider."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit
 
-from sidecar.admin.pool_views import FormerView, PoolRow, PoolView, State
+from sidecar.admin.pool_views import FormerView, PoolRow, PoolView, RegistrationView, State
 from sidecar.directory import Directory
 from sidecar.pools import LivePools, StoredPool
 from sidecar.pools.book import Entry
+from sidecar.pools.registration import RegistrationStatus
 from sidecar.records import Pool
 from sidecar.store.listing import Listings, OfPool
 from sidecar.upstream import quirks
@@ -16,6 +18,14 @@ from sidecar.upstream.messages import asked_scopes
 _PROBLEMS = {
     "id_in_configuration": "a pool of the configuration has its id",
     "needs_allow": "one of its servers has no allow rule, and anybody has an account at this provider",
+}
+_UNREGISTERED = {
+    "waiting": "it has no client at its provider yet",
+    "unavailable": "its registration at the provider did not come about yet",
+    "refused": "the provider refused its registration",
+    "not_offered": "the provider takes no registrations",
+    "not_allowed": "the provider is none that it may register with",
+    "unreadable": "its registration cannot be read",
 }
 _SHOWN = (
     "issuer",
@@ -36,12 +46,15 @@ class PoolLook:
     live: LivePools
     directory: Directory
     listings: Listings
+    registration: Callable[[Pool], RegistrationStatus]
+    """How it stands with the client that a pool registers for itself."""
 
     async def configured_row(self, pool: Pool) -> PoolRow:
-        return PoolRow(**await self._row(pool), **self._configured())
+        return PoolRow(**await self._row(pool), **self._configured(pool))
 
     async def configured(self, pool: Pool) -> PoolView:
-        return PoolView(**await self._row(pool), **self._configured(), **self._more(pool), created_at=0, changed_at=0)
+        members = {**await self._row(pool), **self._configured(pool), **self._more(pool)}
+        return PoolView(**members, created_at=0, changed_at=0)
 
     async def stored_row(self, name: str, entry: Entry) -> PoolRow:
         if entry.stored is None:
@@ -77,19 +90,31 @@ class PoolLook:
             "pool": pool.name,
             "id": pool.id,
             "provider": pool.provider,
-            "client_id": pool.client_id,
+            "client_id": pool.client_id or self.registration(pool).client_id,
             "servers": self.servers_of(pool.name),
             "clients": await self.listings.count_clients(pool.id),
             "grants": await self.listings.count_grants(OfPool(pool.id)),
         }
 
-    def _configured(self) -> dict[str, Any]:
-        return {"source": "configuration", "state": "live", "problem": "", "version": 0}
+    def _configured(self, pool: Pool) -> dict[str, Any]:
+        return {"source": "configuration", **self._standing(pool), "version": 0}
 
     def _stored(self, stored: StoredPool, version: int) -> dict[str, Any]:
-        problem = self.live.unfit(stored.pool)
-        state: State = "deleting" if stored.state == "deleting" else "refused" if problem else "live"
-        return {"source": "store", "state": state, "problem": _PROBLEMS.get(problem, ""), "version": version}
+        standing = {"state": "deleting", "problem": ""} if stored.state == "deleting" else self._standing(stored.pool)
+        return {"source": "store", **standing, "version": version}
+
+    def _standing(self, pool: Pool) -> dict[str, Any]:
+        """Whether it is served, and what keeps it from that; or from staying so."""
+        if pool.client_id and pool.name in self.live.configured:
+            return {"state": "live", "problem": ""}
+        if problem := self.live.unfit(pool):
+            return {"state": "refused", "problem": _PROBLEMS.get(problem, problem)}
+        if pool.client_id:
+            return {"state": "live", "problem": ""}
+        status = self.registration(pool)
+        state: State = "live" if status.client_id else "waiting"
+        problem = "" if status.state == "registered" else f"{_UNREGISTERED[status.state]}: {status.detail}"
+        return {"state": state, "problem": problem}
 
     def _more(self, pool: Pool) -> dict[str, Any]:
         callbacks = [issuer.endpoint("callback") for issuer in self.directory.issuers if issuer.pool == pool.name]
@@ -97,10 +122,22 @@ class PoolLook:
             **{name: getattr(pool, name) for name in _SHOWN},
             "authorize_params": dict(pool.authorize_params),
             "proxy": _without_password(pool.proxy),
+            "registration": None if pool.client_id else self._registration(pool),
             "former": tuple(FormerView(client_id=each.client_id, until=each.until) for each in pool.former),
             "callback_urls": tuple(callbacks),
             "scopes_to_allow": asked_scopes(pool, quirks.preset(pool.provider)),
         }
+
+    def _registration(self, pool: Pool) -> RegistrationView:
+        status = self.registration(pool)
+        return RegistrationView(
+            state=status.state,
+            detail=status.detail,
+            issuer=status.issuer,
+            client_id=status.client_id,
+            secret_expires_at=status.secret_expires_at,
+            allowed_issuers=pool.registration.allowed_issuers if pool.registration else (),
+        )
 
 
 def _without_password(proxy: str) -> str:

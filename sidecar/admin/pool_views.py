@@ -7,6 +7,10 @@ from sidecar.admin.views import View
 Source = Literal["configuration", "store"]
 State = Literal["live", "waiting", "refused", "unreadable", "deleting"]
 
+RegistrationState = Literal[
+    "registered", "waiting", "unavailable", "refused", "not_offered", "not_allowed", "unreadable"
+]
+
 
 class FormerView(View):
     client_id: str
@@ -21,11 +25,11 @@ class PoolRow(View):
     source: Source
     """Where it lives: one of the configuration is changed there, and nowhere else."""
     state: State
-    """`waiting`: it has no credentials yet. `refused`: it must not be used, see `problem`. `unreadable`: with these
-    keys. `deleting`: it is over, and what was made under it is being ended."""
+    """`waiting`: it has no client at the provider yet, see `problem`. `refused`: it must not be used, see `problem`.
+    `unreadable`: with these keys. `deleting`: it is over, and what was made under it is being ended."""
     problem: str
     client_id: str
-    """At the provider."""
+    """At the provider; of a pool that registers itself, what it is registered as."""
     servers: tuple[str, ...]
     """Those that use it."""
     clients: int
@@ -38,6 +42,22 @@ class PoolRow(View):
 
 class PoolRows(View):
     pools: tuple[PoolRow, ...]
+
+
+class RegistrationView(View):
+    """How it stands with the client that the pool registers for itself."""
+
+    state: RegistrationState
+    """`waiting`: nobody has tried yet. `unavailable`: tried in vain, and tried again. `refused`, `not_offered`,
+    `not_allowed`: the provider does not do it, has no such thing, or is none that `allowed_issuers` names.
+    `unreadable`: with these keys."""
+    detail: str
+    issuer: str
+    client_id: str
+    """With which the pool is served; empty while there is none."""
+    secret_expires_at: int
+    """0: never, or there is no secret."""
+    allowed_issuers: tuple[str, ...]
 
 
 class PoolView(PoolRow):
@@ -54,6 +74,8 @@ class PoolView(PoolRow):
     proxy: str
     """Without its password."""
     clients_not_before: int
+    registration: RegistrationView | None
+    """None: its client was entered by hand."""
     former: tuple[FormerView, ...]
     """What it had before, and for whom it goes on."""
     callback_urls: tuple[str, ...]

@@ -13,7 +13,7 @@ from typing import TextIO
 
 from sidecar.app.faces import admin_app, check_app, oauth_app, ops_app
 from sidecar.app.services import Adapters, Services, Sources, build, open_services
-from sidecar.app.serving import Listener, Shutdown, StartError, listening, stopped_by_signals
+from sidecar.app.serving import Listener, Shutdown, StartError, ends_connections, listening, stopped_by_signals
 from sidecar.events import Recorder
 from sidecar.settings.model import Settings
 from sidecar.store.base import StoreError
@@ -67,6 +67,8 @@ async def serve(
             *([Listener("admin", binds.admin, admin_app(services))] if settings.admin_token else ()),
             Listener("ops", binds.ops, ops_app(services, stop.is_set)),
         )
+        for listener in listeners:
+            ends_connections(listener.app, stop.is_set)
         async with listening(listeners, shutdown):
             for listener in listeners:
                 log.info("listening", listener=listener.name, address=str(listener.bind))

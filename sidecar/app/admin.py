@@ -8,7 +8,7 @@ from sidecar.admin.grants import GrantAdmin
 from sidecar.admin.keys import KeyOverview
 from sidecar.admin.pool_admin import PoolAdmin
 from sidecar.admin.pool_look import PoolLook
-from sidecar.admin.pool_removal import PoolRemoval, Retire
+from sidecar.admin.pool_removal import PoolRemoval
 from sidecar.admin.pools import PoolNames
 from sidecar.admin.sweeps import Sweeper
 from sidecar.admin.users import UserAdmin
@@ -24,6 +24,7 @@ from sidecar.handlers.admin.pools import PoolsResource
 from sidecar.handlers.admin.users import UsersResource
 from sidecar.pools import LivePools
 from sidecar.pools.book import PoolBook
+from sidecar.pools.registration import PoolRegistration
 from sidecar.settings.model import Settings
 from sidecar.store.base import Store
 
@@ -50,7 +51,7 @@ def build_operators(
     registered: Registered,
     directory: Directory,
     live: LivePools,
-    retire: Retire,
+    registration: PoolRegistration,
     clock: Clock,
     recorder: Recorder,
 ) -> Operators:
@@ -58,7 +59,7 @@ def build_operators(
     sweeper = Sweeper(store, store, store, store, recorder)
     grants = GrantAdmin(store, store, pools, recorder)
     book = PoolBook(store, live.vault)
-    look = PoolLook(live, directory, store)
+    look = PoolLook(live, directory, store, registration.status)
     return Operators(
         clients=ClientAdmin(clients, store, store, store, grants, sweeper, pools, recorder),
         grants=grants,
@@ -72,12 +73,13 @@ def build_operators(
             directory,
             store,
             look,
+            registration,
             frozenset({settings.admin_token, settings.listeners.check_secret}),
             settings.lifetimes.grant,
             clock,
             recorder,
         ),
-        pool_removal=PoolRemoval(book, live, store, grants, sweeper, look, recorder, retire),
+        pool_removal=PoolRemoval(book, live, store, grants, sweeper, look, recorder, registration.end),
     )
 
 

@@ -25,6 +25,7 @@ from sidecar.handlers.registration import RegistrationEndpoint
 from sidecar.handlers.revoke import RevokeEndpoint
 from sidecar.handlers.token import TokenEndpoint
 from sidecar.handlers.wellknown import WellKnown
+from sidecar.pools.absence import Absence, WhyAbsent
 
 
 class Endpoint(Protocol):
@@ -36,7 +37,7 @@ def oauth_app(services: Services) -> web.Application:
     pages = Pages.load()
     app = _app(services, "oauth", error_page=pages.error)
     app.add_routes(WellKnown(services.discovery).routes())
-    directory, why_absent = services.directory, services.why_absent
+    directory, why_absent = services.directory, _why_absent(services)
     routes = [route for endpoint in _issuer_endpoints(services, pages) for route in endpoint.routes()]
     routes += [
         web.options(path, preflight) for path in dict.fromkeys(route.path for route in routes) if allows_cors(path)
@@ -73,7 +74,7 @@ def check_app(services: Services) -> web.Application:
             services.authorisation,
             services.recorder,
             services.sources.monotonic,
-            services.why_absent,
+            _why_absent(services),
         ).routes()
     )
     app.add_routes(RefusedEndpoint(services.refusal).routes())
@@ -94,6 +95,10 @@ def ops_app(services: Services, draining: Callable[[], bool]) -> web.Application
     app = _app(services, "ops")
     app.add_routes(OpsEndpoint(services.adapters.store, services.adapters.telemetry.registry, draining).routes())
     return app
+
+
+def _why_absent(services: Services) -> WhyAbsent:
+    return Absence(services.pools, services.pool_registration.status).why
 
 
 def _app(

@@ -234,7 +234,7 @@ def build(settings: Settings, adapters: Adapters, sources: Sources) -> Services:
             registered=registered,
             directory=directory,
             live=pools,
-            retire=pool_registration.end,
+            registration=pool_registration,
             clock=clock,
             recorder=forgetting,
         ),

@@ -6,7 +6,7 @@ Owns sockets and signals. Owns neither what is served (`faces`) nor what it need
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -42,7 +42,10 @@ class Shutdown:
     """How to go. Both together stay below the grace period of whoever stops us (Kubernetes: 30 s)."""
 
     drain_seconds: float = 0.0
-    """Not ready any more, but still serving: the time that load balancers need to look elsewhere."""
+    """Not ready any more, but still serving: the time that load balancers need to look elsewhere, and proxies to leave.
+
+    Each answer says that its connection ends: one that we end first may lose a request that is on its way to us.
+    """
     finish_seconds: float = 20.0
     """For requests under way, after listening has ended."""
 
@@ -95,6 +98,16 @@ async def _answers(path: str) -> bool:
     with contextlib.suppress(OSError):
         await writer.wait_closed()
     return True
+
+
+def ends_connections(app: web.Application, when: Callable[[], bool]) -> None:
+    """From then on every answer says `Connection: close` (RFC 9112 9.6), so that nobody asks there again."""
+
+    async def last_one(_request: web.Request, response: web.StreamResponse) -> None:
+        if when():
+            response.force_close()
+
+    app.on_response_prepare.append(last_one)
 
 
 @contextlib.contextmanager

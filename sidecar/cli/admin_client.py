@@ -49,6 +49,8 @@ class AdminClient:
     address: str
     """As people name it: host and port, a URL, or `unix:` and a path."""
     token: str = field(repr=False)
+    seconds: float = _SECONDS
+    """For one call."""
 
     def call(
         self, method: str, path: str, *, query: Mapping[str, str] | None = None, body: object = None
@@ -85,7 +87,7 @@ class AdminClient:
         base = "http://localhost" if unix else self.address if "://" in self.address else f"http://{self.address}"
         headers = {"Authorization": f"Bearer {self.token}"}
         async with (
-            aiohttp.ClientSession(base, connector=connector, timeout=aiohttp.ClientTimeout(_SECONDS)) as session,
+            aiohttp.ClientSession(base, connector=connector, timeout=aiohttp.ClientTimeout(self.seconds)) as session,
             session.request(method, path, params=query, headers=headers, allow_redirects=False, json=body) as response,
         ):
             return response.status, await response.read()

@@ -2,20 +2,26 @@
 
 import asyncio
 import json
+from contextlib import suppress
+from dataclasses import replace
 from typing import Annotated
 
 import typer
+from pydantic import ValidationError
 from rich.console import Console
 
 from sidecar import doctor as examination
+from sidecar.admin.pool_views import PoolView
+from sidecar.cli.admin_client import AdminClient, AdminError, segment
 from sidecar.cli.configuration import ConfigOption, load
-from sidecar.doctor import Deployment, KeyFact, Options, Report, StoreAddress
+from sidecar.doctor import Deployment, KeyFact, Options, OwnClient, Report, StoreAddress
 from sidecar.envoy_config import EnvoyPlan, plan_from
 from sidecar.settings import Bind, Problem, Settings, SettingsError
 
 _KNOWN_PUBLISHER = "claude.ai"
 """Whose documents clients name most; where the configuration names no host, the way out is tried there."""
 _HTTPS = 443
+_ADMIN_SECONDS = 3.0
 
 _EnvoyAdmin = Annotated[
     str,
@@ -50,11 +56,13 @@ def doctor(
     options = Options(only=_groups(only or []), idp_post=not no_idp_post, seconds=timeout)
     admin = _admin(envoy_admin)
     try:
-        deployment = _deployment(load(config), admin, online=online)
+        settings = load(config)
+        deployment = _deployment(settings, admin, online=online)
     except SettingsError as error:
         findings = tuple(examination.found("config-broken", one.key, one.text) for one in error.problems)
     else:
-        findings = _examined(deployment, options)
+        own = _own_clients(settings, min(timeout, _ADMIN_SECONDS)) if not only or "idp" in only else {}
+        findings = _examined(replace(deployment, own_clients=own), options)
     report = Report.of(str(config or ""), findings)
     if as_json:
         typer.echo(json.dumps(report.as_json(), indent=2))
@@ -89,6 +97,21 @@ def _deployment(settings: Settings, envoy_admin: str, *, online: bool) -> Deploy
         warnings=settings.warnings,
         egress=_egress(settings) if online else (),
     )
+
+
+def _own_clients(settings: Settings, seconds: float) -> dict[str, OwnClient]:
+    """What the running sidecar says of the pools that register themselves; nothing of those it was not asked for."""
+    found: dict[str, OwnClient] = {}
+    names = [name for name, pool in settings.directory.pools.items() if not pool.client_id]
+    if not names or not settings.admin_token:
+        return found
+    api = AdminClient(str(settings.listeners.admin), settings.admin_token, seconds)
+    with suppress(AdminError, ValidationError):  # it is down, or of another version: other checks say so
+        for name in names:
+            own = PoolView.model_validate(api.call("GET", f"/admin/pools/{segment(name)}")).registration
+            if own is not None:
+                found[name] = OwnClient(own.state, own.detail, own.issuer, own.client_id)
+    return found
 
 
 def _plan(settings: Settings) -> EnvoyPlan:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from sidecar.admin.pool_views import PoolEnd, PoolRow, PoolRows, PoolView
+from sidecar.admin.pool_views import PoolEnd, PoolRow, PoolRows, PoolView, RegistrationView
 from sidecar.cli.admin_client import AdminError, AdminOption, TokenFileOption, admin_client, segment
 from sidecar.cli.answers import (
     DryRunOption,
@@ -24,6 +24,8 @@ from sidecar.cli.pool_options import (
     CaOption,
     ClientIdOption,
     EndpointOption,
+    InitialTokenOption,
+    IssuersOption,
     NameArgument,
     NotBeforeOption,
     ParamOption,
@@ -50,6 +52,8 @@ def create(
     issuer: Annotated[str | None, typer.Option("--issuer", help="The IdP's issuer, byte for byte.")] = None,
     client_id: ClientIdOption = None,
     client_secret_file: SecretOption = None,
+    allowed_issuer: IssuersOption = None,
+    initial_access_token_file: InitialTokenOption = None,
     scopes: ScopesOption = None,
     endpoint: EndpointOption = None,
     param: ParamOption = None,
@@ -70,6 +74,8 @@ def create(
         endpoints=endpoint,
         params=param,
         secret_file=client_secret_file,
+        issuers=allowed_issuer,
+        initial_token_file=initial_access_token_file,
     )
     body = {"name": name, "id": identifier or f"{name}-1", "provider": provider, **found}
     made = PoolView.model_validate(admin_client(config, admin, token_file).call("POST", _ALL, body=body))
@@ -78,6 +84,8 @@ def create(
         return
     _print_pool(made)
     done(f"pool {name} is there")
+    if made.state == "waiting" and made.servers:
+        warn(f"it registers itself at the provider; see how that went with `dcr-sidecar pool show {name}`")
     if not made.servers:
         warn(f"no server of the configuration names pool {name} yet")
 
@@ -119,6 +127,8 @@ def update(
     *,
     client_id: ClientIdOption = None,
     client_secret_file: SecretOption = None,
+    allowed_issuer: IssuersOption = None,
+    initial_access_token_file: InitialTokenOption = None,
     overlap_days: Annotated[
         int, typer.Option("--overlap-days", min=0, max=90, help="How long the former secret goes on beside a new one.")
     ] = 7,
@@ -145,6 +155,8 @@ def update(
         endpoints=endpoint,
         params=param,
         secret_file=client_secret_file,
+        issuers=allowed_issuer,
+        initial_token_file=initial_access_token_file,
     )
     if not found:
         raise AdminError("nothing is to be changed; name an option")
@@ -209,6 +221,13 @@ def _cells(row: PoolRow) -> tuple[str, ...]:
     return row.pool, row.provider, row.source, row.state, servers, str(row.clients), str(row.grants)
 
 
+def _registration(own: RegistrationView) -> str:
+    end = f", its secret until {moment(own.secret_expires_at)}" if own.secret_expires_at else ""
+    where = f" at {own.issuer}" if own.issuer else ""
+    only = f"; only at {', '.join(own.allowed_issuers)}" if own.allowed_issuers else ""
+    return f"{own.state}{where}{end}{f': {own.detail}' if own.detail else ''}{only}"
+
+
 def _print_pool(pool: PoolView) -> None:
     former = [f"{each.client_id} until {moment(each.until) if each.until else 'for ever'}" for each in pool.former]
     print_members(
@@ -225,6 +244,7 @@ def _print_pool(pool: PoolView) -> None:
             ("userinfo endpoint", pool.userinfo_endpoint),
             ("JWKS", pool.jwks_uri),
             ("client id", pool.client_id),
+            ("registers itself", _registration(pool.registration) if pool.registration else ""),
             ("former credentials", ", ".join(former)),
             ("token auth", pool.token_auth),
             ("parameters", ", ".join(f"{name}={value}" for name, value in pool.authorize_params.items())),

@@ -19,7 +19,9 @@ _ENDPOINTS = {
 }
 
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As the servers of the configuration name it.")]
-ClientIdOption = Annotated[str | None, typer.Option("--client-id", help="Of the app at the provider.")]
+ClientIdOption = Annotated[
+    str | None, typer.Option("--client-id", help="Of the app at the provider. By default the pool registers itself.")
+]
 SecretOption = Annotated[
     Path | None, typer.Option("--client-secret-file", help="Holds the app's secret; - for standard input.")
 ]
@@ -46,6 +48,21 @@ NotBeforeOption = Annotated[
     int | None, typer.Option("--clients-not-before", help="Clients that registered earlier (Unix seconds) are unknown.")
 ]
 
+IssuersOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--allowed-issuer",
+        metavar="URL",
+        help="Without --client-id: an authorization server that the pool may register with; may be repeated.",
+    ),
+]
+InitialTokenOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--initial-access-token-file", help="Without --client-id: holds what the provider wants to see for that."
+    ),
+]
+
 
 def members(
     given: Mapping[str, Any],
@@ -54,6 +71,8 @@ def members(
     endpoints: Sequence[str] | None,
     params: Sequence[str] | None,
     secret_file: Path | None,
+    issuers: Sequence[str] | None,
+    initial_token_file: Path | None,
 ) -> dict[str, Any]:
     """What was named. Raises SettingsError."""
     found = {key: value for key, value in given.items() if value is not None}
@@ -66,8 +85,11 @@ def members(
     if params is not None:
         found["authorize_params"] = _pairs("--param", params)
     if secret_file is not None:
-        found["client_secret"] = _secret(secret_file)
-    return found
+        found["client_secret"] = _secret("--client-secret-file", secret_file)
+    registration: dict[str, Any] = {} if issuers is None else {"allowed_issuers": issuers}
+    if initial_token_file is not None:
+        registration["initial_access_token"] = _secret("--initial-access-token-file", initial_token_file)
+    return {**found, "registration": registration} if registration else found
 
 
 def _pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
@@ -77,12 +99,12 @@ def _pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def _secret(file: Path) -> str:
+def _secret(option: str, file: Path) -> str:
     try:
         text = sys.stdin.read(_LARGEST) if str(file) == "-" else file.read_text(encoding="utf-8")[:_LARGEST]
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError([Problem("--client-secret-file", f"{file} cannot be read: {error}")]) from error
+        raise SettingsError([Problem(option, f"{file} cannot be read: {error}")]) from error
     found = text.rstrip("\r\n")
     if not found:
-        raise SettingsError([Problem("--client-secret-file", f"{file} is empty")])
+        raise SettingsError([Problem(option, f"{file} is empty")])
     return found

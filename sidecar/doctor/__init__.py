@@ -15,7 +15,7 @@ tells whether the IdP takes our client id and secret. Owns no rule of the sideca
 """
 
 from sidecar.doctor.checks import CHECKS, examine
-from sidecar.doctor.deployment import Deployment, KeyFact, Options, StoreAddress
+from sidecar.doctor.deployment import Deployment, KeyFact, Options, OwnClient, StoreAddress
 from sidecar.doctor.finding import Finding, found
 from sidecar.doctor.kinds import GROUPS, KINDS, Group
 from sidecar.doctor.report import Report
@@ -30,6 +30,7 @@ __all__ = [
     "Group",
     "KeyFact",
     "Options",
+    "OwnClient",
     "Report",
     "StoreAddress",
     "examine",

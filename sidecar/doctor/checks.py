@@ -73,7 +73,14 @@ async def _idps(deployment: Deployment, options: Options, sources: Sources) -> I
     ]
     told = await asyncio.gather(
         *(
-            look_at_idp.look(pool, urls, clock=sources.clock, entropy=sources.entropy, post=options.idp_post)
+            look_at_idp.look(
+                pool,
+                urls,
+                clock=sources.clock,
+                entropy=sources.entropy,
+                post=options.idp_post,
+                own=deployment.own_clients.get(pool.name),
+            )
             for pool, urls in pools
         )
     )

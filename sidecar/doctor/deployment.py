@@ -1,5 +1,6 @@
 """What is examined, as plain values. Secrets are in it only where they must be sent, and never in its `repr`."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sidecar.directory import Directory
@@ -14,6 +15,17 @@ class KeyFact:
     id: int
     state: str
     created_at: int
+
+
+@dataclass(frozen=True, slots=True)
+class OwnClient:
+    """How it stands with the client that a pool registers for itself, as the running sidecar says it."""
+
+    state: str
+    detail: str
+    issuer: str
+    client_id: str
+    """Empty: the pool is not served."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +51,8 @@ class Deployment:
     warnings: tuple[str, ...] = ()
     egress: tuple[tuple[str, int], ...] = ()
     """Hosts and ports outside that a connection is tried to."""
+    own_clients: Mapping[str, OwnClient] = field(default_factory=dict)
+    """By pool, as far as the admin API could be asked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,11 +2,12 @@
 
 import re
 from base64 import urlsafe_b64decode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+from sidecar.doctor.deployment import OwnClient
 from sidecar.doctor.finding import Finding, fine, found
 from sidecar.doctor.seen import Reply
 from sidecar.records import Pool
@@ -20,6 +21,7 @@ CLOCK_SECONDS = 10
 _REDIRECTS = range(300, 400)
 _FAILURES = range(400, 600)
 _READ = 64 * 1024
+_NOT_YET = frozenset(["waiting", "unavailable"])
 _NOT_REGISTERED = re.compile(
     r"redirect_uri_mismatch|AADSTS50011|AADSTS500113"
     r"|redirect[_ -]?ur[il]s?\W[^<>.]{0,60}(mismatch|invalid|not |must|unregistered|unauthori[sz]ed)"
@@ -44,6 +46,21 @@ def judge_issuer_document(reply: Reply, pool: Pool, quirks: Quirks) -> Mapping[s
             text = f"it calls itself {said!r}, the pool says {wanted!r}; they must be equal byte for byte"
             return found("idp-issuer", f"{where(pool)}.issuer", text)
         return found("idp-document", where(pool), f"its discovery document is of no use: {error}")
+
+
+def judge_own_client(own: OwnClient | None, pool: Pool, callbacks: Sequence[str], scopes: Sequence[str]) -> Finding:
+    """`own`: None when nobody could be asked how it stands with the client that the pool registers for itself."""
+    by_hand = f"callback {' and '.join(callbacks) or 'none'}, scopes {' '.join(scopes) or 'none'}"
+    if own is None:
+        text = f"has no `client_id`, so it registers itself; how that went is not seen from here ({by_hand})"
+        return found("idp-self-registered", where(pool), text)
+    if own.client_id and own.state == "registered":
+        return fine("idp", where(pool), f"registered itself as {own.client_id} at {own.issuer}")
+    if own.client_id:
+        text = f"is registered as {own.client_id}, but its last try was in vain ({own.state}): {own.detail}"
+        return found("idp-self-registered", where(pool), text)
+    kind = "idp-self-registered" if own.state in _NOT_YET else "idp-not-registered"
+    return found(kind, where(pool), f"has not registered itself ({own.state}): {own.detail} ({by_hand})")
 
 
 def judge_pkce(document: Mapping[str, Any] | None, pool: Pool, quirks: Quirks) -> Iterator[Finding]:

@@ -65,7 +65,11 @@ _TABLE: dict[Group, dict[str, tuple[Level, str]]] = {
         "idp-issuer": ("error", "Copy the issuer into the pool's `issuer`, if it is the provider that you mean."),
         "idp-document": ("error", "Mend it at the IdP, or give the pool's `endpoints` one by one."),
         "idp-keys": ("error", "Mend it at the IdP, or correct the pool's `endpoints.jwks`."),
-        "idp-self-registered": ("note", "See the sidecar's log, or sign in once: only that shows it."),
+        "idp-self-registered": ("note", "See `dcr-sidecar pool show`, or sign in once: only that shows it."),
+        "idp-not-registered": (
+            "error",
+            "Register a client there by hand with this callback and these scopes, and set the pool's `client_id`.",
+        ),
         "idp-no-pkce": ("note", "Nothing, unless sign-ins fail: PKCE is sent where the preset says so."),
         "idp-credentials": (
             "error",

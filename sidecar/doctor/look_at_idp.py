@@ -9,13 +9,14 @@ import aiohttp
 
 from sidecar.clock import Clock, Entropy
 from sidecar.doctor import idp
+from sidecar.doctor.deployment import OwnClient
 from sidecar.doctor.finding import Finding, fine, found
 from sidecar.doctor.seen import Reply
 from sidecar.doctor.web import NotReached, send, session
 from sidecar.oauth.pkce import new_verifier, s256
 from sidecar.records import Pool, UpstreamCredentials
 from sidecar.upstream.base import UpstreamMisconfigured
-from sidecar.upstream.messages import Request, authorization_url, document_request, exchange_request
+from sidecar.upstream.messages import Request, asked_scopes, authorization_url, document_request, exchange_request
 from sidecar.upstream.provider import Provider, document_urls, needs_document
 from sidecar.upstream.quirks import Quirks, preset
 
@@ -39,27 +40,33 @@ class Visit:
 
 
 async def look(
-    pool: Pool, callbacks: Sequence[str], *, clock: Clock, entropy: Entropy, post: bool
+    pool: Pool,
+    callbacks: Sequence[str],
+    *,
+    clock: Clock,
+    entropy: Entropy,
+    post: bool,
+    own: OwnClient | None = None,
 ) -> Sequence[Finding]:
+    """`own`: what the running sidecar says of the client that the pool registers for itself, if it was asked."""
     try:
         quirks = preset(pool.provider)
         async with session(ca_file=pool.ca_file) as over:
             visit = Visit(pool, quirks, callbacks, over, clock, entropy)
-            return await _examined(visit, post=post)
+            return await _examined(visit, own, post=post)
     except KeyError:
         return [found("idp-settings", f"{idp.where(pool)}.provider", f"there is no preset {pool.provider!r}")]
     except NotReached as error:  # of the discovery document, or a CA file
         return [_unreached(pool, error, "discovery document")]
 
 
-async def _examined(visit: Visit, *, post: bool) -> Sequence[Finding]:
+async def _examined(visit: Visit, own: OwnClient | None, *, post: bool) -> Sequence[Finding]:
     pool, quirks = visit.pool, visit.quirks
     findings, document = await _document(visit)
     if any(finding.level == "error" for finding in findings) and needs_document(pool, quirks):
         return findings
     if not pool.client_id:
-        text = "has no `client_id`: the sidecar registers itself, and how that went is not seen from here"
-        return [*findings, found("idp-self-registered", idp.where(pool), text)]
+        return [*findings, idp.judge_own_client(own, pool, visit.callbacks, asked_scopes(pool, quirks))]
     try:
         provider = Provider.of(pool, quirks, document)
     except UpstreamMisconfigured as error:

@@ -19,6 +19,7 @@ from sidecar.pools.registered import (
     Due,
     Registration,
     RegistrationVault,
+    State,
     Status,
     UnreadableRegistration,
     completed,
@@ -48,8 +49,7 @@ class Store(Pools, UpstreamRegistrations, Protocol):
 class RegistrationStatus:
     """For people: how it stands with a pool's registration, and what to enter at the IdP without one."""
 
-    state: str
-    """`registered`, `waiting`, `unavailable`, `refused`, `not_offered`, `not_allowed` or `unreadable`."""
+    state: State
     detail: str
     issuer: str
     client_id: str

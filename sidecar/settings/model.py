@@ -7,6 +7,7 @@ from typing import Literal
 from sidecar.budgets import Budgets
 from sidecar.directory import Directory
 from sidecar.oauth.policy import DocumentPolicy, RegistrationPolicy
+from sidecar.pools.registered import AGAIN_SECONDS
 from sidecar.records import Lifetimes
 from sidecar.sealing import Keyring
 

@@ -103,7 +103,9 @@ def asserting(services: Services, principals: Principals) -> Services:
 async def main(folder: Path) -> None:
     telemetry = Telemetry(CollectorRegistry())
     async with (
-        open_store(f"embedded:{folder / 'store'}", timeout_ms=2000) as store,
+        open_store(
+            f"embedded:{folder / 'store'}", timeout_ms=2000, on_call=telemetry.metrics.far_ends.store_called
+        ) as store,
         open_upstream(clock=system_clock, monotonic=Sources().monotonic, recorder=telemetry) as far,
     ):
         adapters = Adapters(store, far.upstream, far.documents, FakeClientDocuments(), far.registrar, telemetry)

@@ -6,6 +6,7 @@ from email.utils import formatdate
 import pytest
 
 from sidecar.clock import system_clock, system_entropy
+from sidecar.doctor.deployment import OwnClient
 from sidecar.doctor.idp import judge_credentials, judge_date, judge_sign_in
 from sidecar.doctor.look_at_idp import look
 from sidecar.doctor.seen import Reply
@@ -34,6 +35,10 @@ def page(status, text):
     return fails(authorize=Fault(status=status, body=text, content_type="text/html"))
 
 
+def own(state, client_id=""):
+    return {"client_id": "", "own": OwnClient(state, "why it is so", "https://idp.example", client_id)}
+
+
 CASES = [
     pytest.param(lambda idp: None, {}, [], id="right"),
     pytest.param(lambda idp: None, {"provider": "nobody"}, ["idp-settings"], id="no-such-preset"),
@@ -60,6 +65,12 @@ CASES = [
     pytest.param(fails(token=Fault(drop=True)), {}, ["idp-unreachable"], id="token-cut"),
     pytest.param(lambda idp: None, {"post": False}, ["idp-credentials-untried"], id="not-tried"),
     pytest.param(lambda idp: None, {"client_id": ""}, ["idp-self-registered"], id="registers-itself"),
+    pytest.param(lambda idp: None, own("registered", "id-1"), [], id="registered"),
+    pytest.param(lambda idp: None, own("refused", "id-1"), ["idp-self-registered"], id="change-refused"),
+    pytest.param(lambda idp: None, own("waiting"), ["idp-self-registered"], id="not-registered-yet"),
+    pytest.param(lambda idp: None, own("unavailable"), ["idp-self-registered"], id="registration-unavailable"),
+    pytest.param(lambda idp: None, own("not_offered"), ["idp-not-registered"], id="takes-no-registrations"),
+    pytest.param(lambda idp: None, own("refused"), ["idp-not-registered"], id="registration-refused"),
     pytest.param(lambda idp: None, {"client_secret": ""}, [], id="public-client"),
     pytest.param(page(400, "Invalid parameter: redirect_uri"), {}, ["idp-callback"], id="keycloak"),
     pytest.param(page(400, "AADSTS50011: The redirect URI"), {}, ["idp-callback"], id="entra"),
@@ -70,8 +81,8 @@ CASES = [
 ]
 
 
-async def looked(idp, *, post=True, **pool):
-    return await look(idp.pool(**pool), [CALLBACK], clock=system_clock, entropy=system_entropy, post=post)
+async def looked(idp, *, post=True, own=None, **pool):
+    return await look(idp.pool(**pool), [CALLBACK], clock=system_clock, entropy=system_entropy, post=post, own=own)
 
 
 @pytest.mark.parametrize(("change", "pool", "ids"), CASES)
@@ -94,6 +105,14 @@ async def test_each_fault_of_an_idp_is_found_and_nothing_else(change, pool, ids)
 async def test_a_former_client_that_the_idp_does_not_take_is_found(former, ids):
     async with FakeIdp.running(accepts={"known": ("its secret",)}) as idp:
         assert wrong(await looked(idp, former=(former,))) == ids
+
+
+@pytest.mark.parametrize("pool", [{"client_id": ""}, own("refused"), own("waiting")])
+async def test_what_to_enter_by_hand_is_told_with_a_pool_that_has_not_registered(pool):
+    async with FakeIdp.running() as idp:
+        text = (await looked(idp, **pool))[-1].text
+        assert CALLBACK in text
+        assert "scopes openid email offline_access" in text
 
 
 async def test_nothing_is_posted_when_that_is_not_wished():

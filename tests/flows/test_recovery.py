@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -81,14 +82,20 @@ async def lose_everything(demo: Running) -> None:
 
 
 @asynccontextmanager
-async def restarted(demo: Running, change: Callable[[dict[str, Any]], None] = lambda _: None) -> AsyncIterator[None]:
-    """Another sidecar behind the same Envoy, on the same folder, with a changed configuration file."""
+async def restarted(
+    demo: Running, change: Callable[[dict[str, Any]], None] = lambda _: None, **settings: Any
+) -> AsyncIterator[None]:
+    """Another sidecar behind the same Envoy, on the same folder, with a changed configuration file.
+
+    `settings`: what no file says.
+    """
     folder = demo.stack.plan.folder
     await demo.stop_sidecar()
     tree = yaml.safe_load(folder.settings.read_text())
     change(tree)
     folder.write_settings(tree)
-    async with stack._sidecar(load(folder.settings, {}), folder, (demo.events.append,)):
+    loaded = replace(load(folder.settings, {}), **settings)
+    async with stack._sidecar(loaded, folder, (demo.events.append,)):
         yield
 
 

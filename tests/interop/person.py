@@ -8,6 +8,7 @@ with status 1: what it said is in the journal.
 import asyncio
 import json
 import sys
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from tests.fakes.browser import Browser, Page
 
 LOGIN = "alice"
 CONTINUE = "continue"
+RELOADS = 3
 
 
 def pages(journal: Path) -> list[dict[str, Any]]:
@@ -24,9 +26,9 @@ def pages(journal: Path) -> list[dict[str, Any]]:
 
 async def browse(journal: Path, url: str, until: str = "") -> int:
     async with Browser(*([until] if until else [])) as browser:
-        consent = await browser.open(url)
-        _note(journal, consent)
+        consent = await _opened(browser, journal, url)
         if consent.status != 200 or not any(CONTINUE in b.text.lower() for f in consent.forms for b in f.buttons):
+            print(f"{consent.status} at {consent.url}: {consent.text[-1500:]}", file=sys.stderr)  # noqa: T201
             return 1
         idp = await browser.press(consent, CONTINUE)
         _note(journal, idp)
@@ -35,6 +37,19 @@ async def browse(journal: Path, url: str, until: str = "") -> int:
         if until:
             print(end.url)  # noqa: T201 - to the client
         return 0
+
+
+async def _opened(browser: Browser, journal: Path, url: str) -> Page:
+    """The page, reloaded as it asks to be when a part did not answer in time: here all parts share a busy machine."""
+    page = await browser.open(url)
+    _note(journal, page)
+    for _ in range(RELOADS):
+        if page.status != HTTPStatus.SERVICE_UNAVAILABLE:
+            break
+        await asyncio.sleep(1)
+        page = await browser.open(url)
+        _note(journal, page)
+    return page
 
 
 def _note(journal: Path, page: Page) -> None:

@@ -21,7 +21,7 @@ from sidecar.demo.ports import listen, port_of, require_free
 from sidecar.demo.serving import asgi_on
 from sidecar.demo.stack import AUDIENCE
 from sidecar.records import Lifetimes
-from tests.flows.running import Running, free_port, running
+from tests.flows.running import Running, eventually, free_port, running
 from tests.flows.test_kinds_of_client import site
 from tests.interop.clients import CLIENTS, Client, Desk, Failed
 from tests.interop.table import cell
@@ -82,7 +82,7 @@ async def test_signs_in_by_its_document(client: Client, desk: Desk, tmp_path: Pa
         app.changes = {"redirect_uris": LOOPBACK}
         told, _, three = await client.run(desk, demo.url, "call", OVER, "three", document=app.url)
         assert {each["user"] for each in (told, *three)} == {"alice"}
-        assert "Described by <strong>localhost</strong>" in desk.pages[0]["text"]
+        assert any("Described by <strong>localhost</strong>" in page["text"] for page in desk.pages)
         assert counted(demo) == (1, 0)
 
 
@@ -153,15 +153,19 @@ async def revoke(demo: Running, desk: Desk) -> None:
 
 
 async def forget(demo: Running) -> None:
-    """An operator deletes the client."""
+    """An operator deletes the client, and tries again when told to: all parts share a busy machine."""
     (registered,) = demo.happened(events.ClientRegistered)
     connector = aiohttp.UnixConnector(str(demo.stack.plan.folder.socket("admin")))
     sent = {"Authorization": f"Bearer {ADMIN}"}
-    async with (
-        aiohttp.ClientSession(connector=connector) as session,
-        session.delete(f"http://admin/admin/clients/{quote(registered.client, safe='')}", headers=sent) as response,
-    ):
-        assert response.status == 200, await response.text()
+    async with aiohttp.ClientSession(connector=connector, headers=sent) as session:
+
+        async def deleted() -> bool:
+            url = f"http://admin/admin/clients/{quote(registered.client, safe='')}"
+            async with session.delete(url) as response:
+                assert response.status in {200, 503}, await response.text()
+                return response.status == 200
+
+        await eventually(deleted)
 
 
 @asynccontextmanager

@@ -10,10 +10,18 @@ from pydantic.json_schema import JsonSchemaMode, models_json_schema
 from sidecar import __version__
 from sidecar.handlers.admin.guard import NotAnOperator
 from sidecar.handlers.admin.operations import Operation
-from sidecar.oauth.errors import InvalidRequest, OAuthError, TemporarilyUnavailable, TooManyRequests
+from sidecar.oauth.errors import (
+    InvalidRequest,
+    OAuthError,
+    PayloadTooLarge,
+    TemporarilyUnavailable,
+    TooManyRequests,
+    UnsupportedMediaType,
+)
 
 _REF = "#/components/schemas/{model}"
 _EVERY_CALL: tuple[type[OAuthError], ...] = (InvalidRequest, NotAnOperator, TooManyRequests, TemporarilyUnavailable)
+_WITH_BODY: tuple[type[OAuthError], ...] = (PayloadTooLarge, UnsupportedMediaType)
 _Json = dict[str, Any]
 
 
@@ -87,7 +95,7 @@ def _responses(operation: Operation[Any]) -> _Json:
     if operation.answer is not None:
         done["content"] = _json_of(operation.answer)
     refused: dict[str, list[type[OAuthError]]] = {}
-    for kind in (*_EVERY_CALL, *operation.refusals):
+    for kind in (*_EVERY_CALL, *(_WITH_BODY if operation.takes_body else ()), *operation.refusals):
         refused.setdefault(str(kind.status), []).append(kind)
     return {
         str(int(status)): done,

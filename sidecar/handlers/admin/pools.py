@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, ConfigDict, Field, SecretStr
 
 from sidecar.admin.errors import Conflict, Unknown
-from sidecar.admin.pool_admin import OVERLAP_SECONDS, PoolAdmin
+from sidecar.admin.pool_admin import OVERLAP_SECONDS, PoolAdmin, registering
 from sidecar.admin.pool_removal import PoolRemoval
 from sidecar.admin.pool_views import PoolEnd, PoolRows, PoolView
 from sidecar.handlers.admin.asked import Flag, PoolName, number
@@ -31,14 +31,35 @@ Params = Annotated[dict[str, Text], Field(max_length=50)]
 Version = Annotated[int, Field(strict=True, ge=1, le=_VERSIONS)]
 
 
+class RegistrationMembers(Asked):
+    """How a pool without a client id gets one by itself."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
+
+    allowed_issuers: Annotated[tuple[UpstreamUrl, ...], Field(max_length=20)] | None = None
+    """The authorization servers that it may register with; empty: its own issuer only."""
+    initial_access_token: SecretStr | None = None
+    """What the provider wants to see for it, where it does. Never shown again."""
+
+    def members(self) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        if self.allowed_issuers is not None:
+            found["allowed_issuers"] = self.allowed_issuers
+        if self.initial_access_token is not None:
+            found["initial_access_token"] = self.initial_access_token.get_secret_value()
+        return found
+
+
 class PoolMembers(Asked):
     """What may be different later."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
     client_id: Text | None = None
+    """Without one the pool registers itself at its provider, where that takes registrations."""
     client_secret: SecretStr | None = None
     """Never shown again."""
+    registration: RegistrationMembers | None = None
     scopes: Scopes | None = None
     authorization_endpoint: UrlOrNone | None = None
     token_endpoint: UrlOrNone | None = None
@@ -60,6 +81,8 @@ class PoolMembers(Asked):
             found["client_secret"] = self.client_secret.get_secret_value()
         if self.authorize_params is not None:
             found["authorize_params"] = tuple(self.authorize_params.items())
+        if self.registration is not None:
+            found["registration"] = self.registration.members()
         return found
 
 
@@ -74,6 +97,7 @@ class NewPool(PoolMembers):
 
     def pool(self) -> Pool:
         members = {"client_id": "", "client_secret": "", "scopes": (), **self.members()}
+        members["registration"] = registering(None, members.get("registration", {}))
         return Pool(name=self.name, id=self.id, provider=self.provider, issuer=self.issuer or "", **members)
 
 
