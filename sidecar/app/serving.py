@@ -106,6 +106,7 @@ def ends_connections(app: web.Application, when: Callable[[], bool]) -> None:
     async def last_one(_request: web.Request, response: web.StreamResponse) -> None:
         if when():
             response.force_close()
+            response.headers["Connection"] = "close"  # this signal comes after aiohttp wrote its own headers
 
     app.on_response_prepare.append(last_one)
 

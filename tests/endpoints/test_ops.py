@@ -194,7 +194,8 @@ async def test_while_draining_it_serves_but_is_not_ready(settings, tmp_path):
         async with over(tmp_path / "ops") as ops:
             assert (await (await ops.get("http://x/readyz")).json())["status"] == "draining"
         async with over(tmp_path / "oauth") as oauth:
-            assert (await oauth.get("http://x/nothing")).status == 404
+            answer = await oauth.get("http://x/nothing")
+            assert (answer.status, answer.headers["Connection"]) == (404, "close")
 
 
 async def test_a_request_under_way_is_finished_and_a_new_one_is_not_taken(tmp_path):

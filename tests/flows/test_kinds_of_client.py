@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from aiohttp import web
 from mcp.shared.auth import OAuthClientInformationFull
@@ -108,6 +109,34 @@ async def test_a_partner_whom_the_operator_entered_signs_in_with_its_secret(tmp_
         metadata = await demo.request("GET", f"{demo.origin}/.well-known/oauth-authorization-server")
         assert "registration_endpoint" not in metadata.json
         assert "client_id_metadata_document_supported" not in metadata.json
+
+
+async def test_where_an_initial_access_token_is_asked_for_whoever_has_one_registers_once(tmp_path: Path) -> None:
+    """RFC 7591 3: made by an operator, at the admin listener, which Envoy does not lead to."""
+    operator, more = "0perat0r-t0ken-0perat0r-t0ken-xyz", {"registration": {"dcr": "token"}}
+    async with running(tmp_path, more={**more, "admin": {"token": operator}}) as demo:
+        body = {"redirect_uris": [REDIRECT], "token_endpoint_auth_method": "none"}
+        assert (await demo.request("POST", f"{demo.origin}/register", json=body)).status == 401
+        connector = aiohttp.UnixConnector(demo.stack.plan.folder.socket("admin"))
+        async with (
+            aiohttp.ClientSession(connector=connector, headers={"Authorization": f"Bearer {operator}"}) as session,
+            session.post("http://admin/admin/initial-access-tokens", json={"pool": "demo", "label": "one"}) as made,
+        ):
+            assert made.status == 201, await made.text()
+            token = {"Authorization": f"Bearer {(await made.json())['token']}"}
+        first = await demo.request("POST", f"{demo.origin}/register", json=body, headers=token)
+        assert first.status == 201, first.body
+        second = await demo.request("POST", f"{demo.origin}/register", json=body, headers=token)
+        assert (second.status, second.json["error"]) == (401, "invalid_token")
+        assert (await demo.request("POST", f"{demo.origin}/admin/initial-access-tokens")).status == 404
+        alice = Person("alice")
+        alice.storage.client = OAuthClientInformationFull(
+            client_id=first.json["client_id"],
+            redirect_uris=[AnyUrl(REDIRECT)],
+            token_endpoint_auth_method="none",
+            issuer=demo.origin,
+        )
+        assert (await alice.whoami(demo.url))["user"] == "alice"
 
 
 async def refreshed(person: Person, demo: Running) -> None:

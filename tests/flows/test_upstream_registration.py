@@ -1,11 +1,13 @@
 """The sidecar as a client that registered itself at a provider, through the whole stack: made, lost, taken back."""
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from sidecar import events
+from tests.doctor.test_cli_doctor import doctor
 from tests.fakes.browser import Browser, Page
 from tests.fakes.idp import FakeIdp
 from tests.fakes.registrations import Registrations
@@ -110,3 +112,25 @@ async def test_a_provider_that_refuses_is_told_with_what_to_enter_there_by_hand(
         assert (await demo.call()).status == 503
         (decided,) = [event for event in demo.happened(events.CallDecided) if event.outcome == "no_pool"][-1:]
         assert "(refused): " in decided.detail
+
+
+@pytest.mark.parametrize(
+    ("refusal", "finding"),
+    [pytest.param("", "idp-ok", id="registered"), pytest.param("x", "idp-not-registered", id="x")],
+)
+async def test_doctor_asks_the_sidecar_how_it_stands(tmp_path: Path, refusal: str, finding: str) -> None:
+    async with FakeIdp.running(registrations=Registrations(refusal=refusal)) as idp, running(tmp_path) as demo:
+
+        def itself(tree: dict[str, Any]) -> None:
+            tree["admin"] = {"token": ADMIN_TOKEN}
+            tree["pools"] = [{"name": "demo", "id": "lab-1", "provider": "oidc", "issuer": idp.issuer}]
+
+        async def tried() -> bool:
+            return bool(demo.happened(events.UpstreamRegistered) or demo.happened(events.UpstreamRegistrationFailed))
+
+        async with restarted(demo, itself):
+            await eventually(tried)
+            code, out, _ = await doctor("-c", demo.stack.plan.folder.settings, "--json", "--only", "idp")
+            told = json.loads(out)["findings"][-1]
+            assert (told["id"], code) == (finding, int(bool(refusal)))
+            assert told["text"].startswith("has not registered itself (refused)" if refusal else "registered itself as")
