@@ -7,6 +7,9 @@ from sidecar.sealing import Key, Keyring, KeyState
 from tests.fakes.clock import FakeClock
 from tests.fakes.entropy import SeededEntropy
 
+# Here, for other suites than the store's own build with it: what is imported before cannot be rewritten any more.
+pytest.register_assert_rewrite("tests.store.on_servers", "tests.store.build")
+
 # Two cores run several suites at once, so how long an example takes says nothing.
 hypothesis.settings.register_profile("everyday", deadline=None)
 hypothesis.settings.load_profile("everyday")

@@ -18,7 +18,6 @@ for part in (
     "upstream_registrations",
 ):
     pytest.register_assert_rewrite(f"tests.store.conformance_{part}")
-pytest.register_assert_rewrite("tests.store.on_servers", "tests.store.build")
 
 _prefixes = count(1)
 
