@@ -52,6 +52,7 @@ def _complete(client):
 @pytest.fixture
 async def client(nodes):
     client = RedisCluster(host="127.0.0.1", port=nodes[0].port)
+    await client.initialize()  # many first commands at once would race for it, and redis-py loses a connection then
     yield client
     await client.aclose()
 
