@@ -1,0 +1,1 @@
+"""Whatever happens, in whatever order: a state machine of clients, people, thieves, operators and faults, over HTTP."""
