@@ -1,10 +1,12 @@
 """The only I/O of the probe: bounded requests, each of which leaves an `Exchange` in the log.
 
 Owns the limits (number, time, size), which redirects are followed (same origin, as the SDKs do), that the user's own
-headers go to the MCP server's origin alone, and that metadata of a public server sends us to no private host.
+headers go to the MCP server's origin alone, and that metadata of a public server sends us to no private host (what a
+name means, `inside` looks at).
 """
 
 import asyncio
+import os
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -16,6 +18,7 @@ from yarl import URL
 
 from sidecar.clock import Monotonic
 from sidecar.probe.exchange import EVENTS, Exchange, Failure, Purpose
+from sidecar.probe.inside import PRIVATE, LeadsInside, Outside
 from sidecar.probe.places import is_private, is_url, same_origin
 
 MAX_REQUESTS = 40
@@ -25,6 +28,8 @@ _EACH_SECONDS = 10.0
 _EVENT_SECONDS = 3.0
 _CHUNK = 16 * 1024
 _HEADERS = {"Accept-Encoding": "identity", "User-Agent": "dcr-sidecar-probe"}
+_NO_TLS = "no TLS there; is it an http:// address?"
+_IN_CLEAR = {"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE"}
 _FOLLOWED = {"GET": {301, 302, 303, 307, 308}, "POST": {307, 308}}
 
 
@@ -73,7 +78,7 @@ class Fetcher:
         if not is_url(url):
             return "not an absolute http(s) URL"
         if is_private(url) and not is_private(self.server):
-            return "a private host, while the MCP server is public"
+            return PRIVATE
         if len(self.log) >= MAX_REQUESTS:
             self.stopped = f"stopped after {MAX_REQUESTS} requests"
         elif self.monotonic() >= self.deadline:
@@ -95,6 +100,8 @@ class Fetcher:
                 answer = replace(asked, status=response.status, headers=seen)
                 read, cut = await _body(response, events=answer.content_type == EVENTS, purpose=asked.purpose)
                 return replace(answer, body=read, size=len(read), cut=cut)
+        except LeadsInside:
+            return replace(asked, failure="withheld", detail=PRIVATE)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             failure, detail = _failure(error)
             return replace(asked, failure=failure, detail=detail)
@@ -106,7 +113,7 @@ async def open_fetcher(
 ) -> AsyncIterator[Fetcher]:
     """Raises OSError for a CA file that cannot be used."""
     async with aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(ssl=_trust(ca_file), force_close=True),
+        connector=aiohttp.TCPConnector(ssl=_trust(ca_file), force_close=True, resolver=Outside(server)),
         cookie_jar=aiohttp.DummyCookieJar(),
         headers=_HEADERS,
         trust_env=False,
@@ -147,13 +154,15 @@ def _failure(error: Exception) -> tuple[Failure, str]:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return "certificate", getattr(error.certificate_error, "verify_message", "") or "not trusted"
     if isinstance(error, aiohttp.ClientConnectorSSLError):
-        return "connection", f"TLS: {getattr(error.os_error, 'reason', '') or 'no handshake'}"
+        reason = getattr(error.os_error, "reason", "") or "no handshake"
+        return "connection", _NO_TLS if reason in _IN_CLEAR else f"TLS: {reason}"
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return "connection", "the name does not resolve"
     if isinstance(error, TimeoutError):
         return "timeout", "timed out"
     if isinstance(error, aiohttp.ClientConnectorError):
-        return "connection", error.os_error.strerror or "cannot connect"
+        # Not `strerror`: there asyncio puts addresses as Python writes them.
+        return "connection", os.strerror(error.os_error.errno).lower() if error.os_error.errno else "cannot connect"
     if isinstance(error, aiohttp.ServerDisconnectedError | aiohttp.ClientOSError | OSError):
         return "connection", "the connection was closed"
     return "protocol", f"not HTTP as we know it ({type(error).__name__})"

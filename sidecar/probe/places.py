@@ -4,13 +4,18 @@ The order is that of MCP 2025-11-25 and 2026-07-28, which the TypeScript and Pyt
 """
 
 import ipaddress
+import re
 from urllib.parse import urlsplit
+
+from sidecar.upstream.addresses import is_public
 
 PRM = "/.well-known/oauth-protected-resource"
 OAUTH = "/.well-known/oauth-authorization-server"
 OPENID = "/.well-known/openid-configuration"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _INSIDE = (".local", ".localhost", ".internal", ".lan", ".home.arpa", ".svc")
+# WHATWG URL "ends in a number": an address in one of its many spellings, such as 127.1, for whoever looks it up.
+_NUMBER = re.compile(r"(?:.*\.)?(?:[0-9]+|0x[0-9a-f]*)")
 
 
 def resource_metadata_urls(server: str, challenged: str) -> tuple[str, ...]:
@@ -71,12 +76,12 @@ def is_loopback(url: str) -> bool:
 
 
 def is_private(url: str) -> bool:
-    """A host that the internet cannot mean: a private or local address, `localhost`, a bare or internal name."""
+    """A host that the internet cannot mean: a private or odd address, `localhost`, a bare or internal name."""
     host = _host(url)
     address = _address(host)
     if address is not None:
-        return not address.is_global
-    return "." not in host or host.endswith(_INSIDE)
+        return not is_public(str(address))
+    return "." not in host or host.endswith(_INSIDE) or _NUMBER.fullmatch(host) is not None
 
 
 def is_plain_http(url: str) -> bool:

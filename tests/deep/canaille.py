@@ -28,6 +28,12 @@ PASSWORD = "Fake-pass-of-all-1"
 CLIENT_ID = "dcr-sidecar"
 CLIENT_SECRET = "a+b%2Fc:d e&"  # what Basic gets wrong when it is not encoded (RFC 6749 2.3.1)
 _SECONDS = 60
+_COMMANDS = """
+import json, sys
+from canaille.commands import cli
+for words in json.loads(sys.argv[1]):
+    cli.main(words, standalone_mode=False)
+"""
 
 
 @dataclass(frozen=True)
@@ -55,12 +61,15 @@ class Canaille:
             answer: dict[str, Any] = await response.json()
             return answer
 
+    async def command(self, *words: str) -> None:
+        """Canaille's own, as its operators have it; it says the rest to a log beside Canaille's."""
+        await _run(self.log.parent, "-".join(words[:2]), [[*words]])
+
     async def clients(self) -> list[dict[str, Any]]:
         """Who is registered there, as its own command tells."""
-        folder = self.log.parent
-        listed = folder / "get-client.log"
+        listed = self.log.parent / "get-client.log"
         listed.unlink(missing_ok=True)
-        await _run(folder, ["get", "client"])
+        await self.command("get", "client")
         found: list[dict[str, Any]] = json.loads(listed.read_text().splitlines()[-1])
         return found
 
@@ -98,8 +107,7 @@ async def running_canaille(
     port, log = free_port(), folder / "canaille.log"
     canaille = Canaille(f"http://127.0.0.1:{port}", log)
     (folder / "canaille.toml").write_text(_settings(folder, port, seconds or {}, open_=not redirect_uri))
-    for arguments in [*_people(), *(_client(redirect_uri) if redirect_uri else ())]:
-        await _run(folder, arguments)
+    await _run(folder, "filled", [*_people(), *(_client(redirect_uri) if redirect_uri else ())])
     # No workers: Canaille then is one process, which the signal reaches.
     command = (str(PROGRAM), "run", "--bind", f"127.0.0.1:{port}", "--workers", "0")
     async with child(command, folder=folder, log=log) as process:
@@ -163,9 +171,11 @@ def _options(values: Mapping[str, str]) -> list[str]:
     return [f"--{name}={value}" for name, value in values.items()]
 
 
-async def _run(folder: Path, arguments: list[str]) -> None:
-    log = folder / f"{'-'.join(word for word in arguments if not word.startswith('--'))}.log"
-    async with child([str(PROGRAM), *arguments], folder=folder, log=log) as process:
+async def _run(folder: Path, name: str, commands: list[list[str]]) -> None:
+    """Its commands one after the other, in one process: each would take seconds to begin."""
+    log = folder / f"{name}.log"
+    python = (str(PROGRAM.with_name("python")), "-c", _COMMANDS, json.dumps(commands))
+    async with child(python, folder=folder, log=log) as process:
         assert await asyncio.wait_for(process.wait(), _SECONDS) == 0, tail(log)
 
 

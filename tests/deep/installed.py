@@ -4,22 +4,28 @@ In front of the demo's MCP server, which takes the tokens of any provider that i
 """
 
 import asyncio
+import json
 import re
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
 import yaml
 from mcp.server.auth.provider import TokenVerifier
 
+from sidecar.clock import system_clock, system_entropy
 from sidecar.demo.children import child, tail
-from sidecar.demo.mcp_server import demo_app
+from sidecar.demo.idp import SCOPES, Idp, RelyingParty
+from sidecar.demo.idp_state import IdpState
+from sidecar.demo.mcp_server import SignedTokens, demo_app
 from sidecar.demo.ports import listen, port_of
-from sidecar.demo.serving import asgi_on
+from sidecar.demo.serving import aiohttp_on, asgi_on
+from sidecar.demo.stack import AUDIENCE
 from tests.fakes.envoy import free_port, running_envoy
 
 REPOSITORY = Path(__file__).parents[2]
@@ -39,6 +45,20 @@ class Installed:
     origin: str
     ops: str
     log: Path
+
+    @property
+    def config(self) -> Path:
+        return self.log.with_name("sidecar.yaml")
+
+    @property
+    def store(self) -> Path:
+        """Its socket."""
+        return self.log.parent / "store" / "valkey.sock"
+
+    def said(self, event: str) -> list[dict[str, Any]]:
+        """The lines of its log so far that tell of this event."""
+        lines = self.log.read_text().splitlines()
+        return [json.loads(line) for line in lines if f'"event":"{event}"' in line]
 
     async def call(self, token: str) -> tuple[int, str]:
         """A bare MCP request: the status and the challenge."""
@@ -63,16 +83,48 @@ class Installed:
 
 
 @asynccontextmanager
+async def over_demo_idp(folder: Path, *, port: int, **more: Any) -> AsyncIterator[Installed]:
+    """With the demo's identity provider, and its MCP server as it is."""
+    with listen() as listener:
+        issuer = f"http://127.0.0.1:{port_of(listener)}"
+        party = RelyingParty("dcr", "s" * 43, f"http://localhost:{port}/callback")
+        idp = Idp(issuer, party, AUDIENCE, IdpState(folder / "idp.json", system_clock, system_entropy), 3600)
+        pool = {
+            "provider": "oidc",
+            "issuer": issuer,
+            "client_id": party.client_id,
+            "client_secret": party.client_secret,
+            "scopes": list(SCOPES),
+        }
+        verifier = SignedTokens(issuer, AUDIENCE, system_clock)
+        async with (
+            aiohttp_on(listener, idp.app()),
+            installed(folder, port=port, pool=pool, verifier=verifier, **more) as parts,
+        ):
+            yield parts
+
+
+@asynccontextmanager
 async def installed(
-    folder: Path, *, port: int, pool: dict[str, Any], verifier: TokenVerifier
+    folder: Path,
+    *,
+    port: int,
+    pool: dict[str, Any],
+    verifier: TokenVerifier,
+    beside: Sequence[dict[str, Any]] = (),
+    more: Mapping[str, Any] = MappingProxyType({}),
 ) -> AsyncIterator[Installed]:
-    """`pool` is the pool's section of the configuration, without its names. `port` is the one that Envoy gets."""
+    """`pool` is the pool's section of the configuration, without its names. `port` is the one that Envoy gets.
+
+    `beside` are further servers, `more` further sections.
+    """
     origin = f"http://localhost:{port}"
     parts = Installed(f"{origin}/mcp", origin, f"http://127.0.0.1:{free_port()}", folder / "sidecar.log")
     mcp = demo_app(public_url=parts.url, idp_issuer=pool["issuer"], verifier=verifier)
     with listen() as listener:
         settings = _settings(folder, parts, port_of(listener), port, pool)
-        (folder / "sidecar.yaml").write_text(yaml.safe_dump(settings))
+        settings["servers"] += beside
+        parts.config.write_text(yaml.safe_dump({**settings, **more}))
         for command in SET_UP:
             await _run(folder, command)
         async with (

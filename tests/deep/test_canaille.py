@@ -3,21 +3,20 @@
 import hashlib
 import time
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
 import pytest_asyncio
-from joserfc import jwt
 from mcp.client.auth import OAuthFlowError
-from mcp.server.auth.provider import AccessToken
 
 from sidecar.grants.authorisation import EARLY_SECONDS
 from tests.deep import canaille as idp
 from tests.deep.canaille import Canaille, running_canaille
+from tests.deep.employees import CanaillesTokens, Employee
 from tests.deep.installed import Installed, installed
-from tests.fakes.browser import Browser, Page
-from tests.flows.person import Person, told
+from tests.fakes.browser import Browser
+from tests.flows.person import told
 from tests.flows.running import eventually, free_port
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -29,61 +28,10 @@ STALE_SECONDS = 2.5
 
 
 @dataclass
-class CanaillesTokens:
-    """The MCP server's TokenVerifier: signed by Canaille, for its client, and not ended since."""
-
-    canaille: Canaille
-    arrived: list[str] = field(default_factory=list)
-    """Each once, in order."""
-
-    async def verify_token(self, token: str) -> AccessToken | None:
-        if token not in self.arrived:
-            self.arrived.append(token)
-        claims = jwt.decode(token, await self.canaille.keys(), algorithms=["RS256", "RS512"]).claims
-        user = await self.canaille.userinfo(token)
-        if user is None or (claims["iss"], claims["aud"]) != (self.canaille.issuer, [idp.CLIENT_ID]):
-            return None
-        return AccessToken(
-            token=token,
-            client_id=idp.CLIENT_ID,
-            scopes=[],
-            expires_at=claims["exp"],
-            subject=user["sub"],
-            claims=user | {"iss": claims["iss"]},
-        )
-
-
-@dataclass
 class World:
     canaille: Canaille
     sidecar: Installed
     mcp_server: CanaillesTokens
-
-
-@dataclass
-class Employee(Person):
-    """Somebody with an account at Canaille."""
-
-    answer: str = "accept"
-    shown: list[Page] = field(default_factory=list)
-    """Canaille's pages of the last sign-in."""
-
-    async def at_idp(self, browser: Browser, page: Page) -> list[Page]:
-        await next_second()
-        after = await idp.sign_in(browser, page, self.login)
-        if not after[-1].outside:  # Canaille asks for consent once
-            after.append(await browser.press(after[-1], self.answer))
-        self.shown = [page, *after[:-1]]
-        return after
-
-    @property
-    def access_token(self) -> str:
-        assert self.storage.tokens is not None
-        return self.storage.tokens.access_token
-
-    @property
-    def paths_shown(self) -> list[str]:
-        return [urlsplit(page.url).path for page in self.shown]
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -100,7 +48,7 @@ async def world(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[World
             "token_auth": "basic",  # its document allows `post` too, this client's registration does not
             "scopes": ["profile", "email"],
         }
-        mcp_server = CanaillesTokens(canaille)
+        mcp_server = CanaillesTokens(canaille, idp.CLIENT_ID)
         async with installed(folder("sidecar"), port=port, pool=pool, verifier=mcp_server) as sidecar:
             yield World(canaille, sidecar, mcp_server)
 
@@ -209,16 +157,6 @@ async def refused_soon(world: World, token: str, seconds: float = STALE_SECONDS)
         return status == 401 and challenge.startswith("Bearer ")
 
     await eventually(refused, seconds)
-
-
-async def next_second() -> None:
-    """Canaille's tokens hold times and names only: two of one second are the same token, which its database refuses."""
-    now = int(time.time())
-
-    async def over() -> bool:
-        return int(time.time()) > now
-
-    await eventually(over)
 
 
 def sha256(text: str) -> str:

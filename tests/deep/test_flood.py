@@ -19,13 +19,7 @@ from typing import Any
 import pytest
 from redis.asyncio import Redis
 
-from sidecar.clock import system_clock, system_entropy
-from sidecar.demo.idp import SCOPES, Idp, RelyingParty
-from sidecar.demo.idp_state import IdpState
-from sidecar.demo.mcp_server import SignedTokens
-from sidecar.demo.ports import listen, port_of
-from sidecar.demo.serving import aiohttp_on
-from tests.deep.installed import REPOSITORY, Installed, installed
+from tests.deep.installed import REPOSITORY, Installed, over_demo_idp
 from tests.flows.person import Person
 from tests.flows.running import free_port
 
@@ -35,7 +29,6 @@ FLOODER = "127.0.0.2"
 """Where the flood comes from; the person is at 127.0.0.1."""
 PAUSE = 2
 """Seconds between two sign-ins: people, not a second flood."""
-AUDIENCE = "api://demo-mcp-server"
 MIB = 1 << 20
 
 
@@ -55,13 +48,13 @@ class Deployment:
     @property
     def resident(self) -> int:
         """The sidecar's resident memory, in bytes."""
-        wanted = f"{self.folder}/sidecar.yaml"
+        wanted = str(self.parts.config)
         (process,) = [each for each in Path("/proc").glob("[0-9]*") if wanted in _command_of(each)]
         fields = (line.split() for line in (process / "status").read_text().splitlines())
         return next(int(words[1]) * 1024 for words in fields if words[0] == "VmRSS:")
 
     def store(self) -> "Redis[bytes]":
-        return Redis(unix_socket_path=f"{self.folder}/store/valkey.sock")
+        return Redis(unix_socket_path=str(self.parts.store))
 
     async def sign_in(self) -> float:
         """A new person with a new client, from the first 401 to an answered MCP call: the seconds it took."""
@@ -110,23 +103,9 @@ def _command_of(process: Path) -> str:
 
 @asynccontextmanager
 async def deployed() -> AsyncIterator[Deployment]:
-    with tempfile.TemporaryDirectory(prefix="flood-") as name, listen() as listener:
-        folder, port = Path(name), free_port()
-        issuer = f"http://127.0.0.1:{port_of(listener)}"
-        party = RelyingParty("dcr", "s" * 43, f"http://localhost:{port}/callback")
-        idp = Idp(issuer, party, AUDIENCE, IdpState(folder / "idp.json", system_clock, system_entropy), 3600)
-        pool = {
-            "provider": "oidc",
-            "issuer": issuer,
-            "client_id": party.client_id,
-            "client_secret": "s" * 43,
-            "scopes": list(SCOPES),
-        }
-        async with (
-            aiohttp_on(listener, idp.app()),
-            installed(folder, port=port, pool=pool, verifier=SignedTokens(issuer, AUDIENCE, system_clock)) as parts,
-        ):
-            yield Deployment(parts, folder)
+    with tempfile.TemporaryDirectory(prefix="flood-") as name:
+        async with over_demo_idp(Path(name), port=free_port()) as parts:
+            yield Deployment(parts, Path(name))
 
 
 @dataclass(frozen=True)

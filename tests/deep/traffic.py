@@ -5,6 +5,7 @@ Nothing is tried twice: what a patient client would hide is what is looked for h
 
 import asyncio
 import secrets
+import time
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -22,7 +23,7 @@ KINDS = ("call, kept connection", "call, own connection", "stream", "refresh", "
 
 _MODE = "2026-07-28"
 """MCP without sessions: any request may go anywhere."""
-_PAUSE = 0.02
+_PAUSE = 0.1
 _TIMEOUT = aiohttp.ClientTimeout(10)
 _OWN = {"authorization", "host", "content-length", "connection", "accept-encoding"}
 _FINE = {200, 201, 202, 302, 303, 401}
@@ -41,6 +42,8 @@ class Call:
 @dataclass
 class Traffic:
     url: str
+    pause: float = 0.02
+    """Seconds between what is done one after the other."""
     done: Counter[str] = field(default_factory=Counter)
     lost: list[str] = field(default_factory=list)
     _over: asyncio.Event = field(default_factory=asyncio.Event)
@@ -77,7 +80,7 @@ class Traffic:
         wanted = {kind: self.done[kind] + number for kind in KINDS}
         async with asyncio.timeout(30):
             while any(self.done[kind] < count for kind, count in wanted.items()):  # noqa: ASYNC110
-                await asyncio.sleep(_PAUSE)
+                await asyncio.sleep(self.pause)
 
     async def _kept(self, call: Call, token: str) -> None:
         """Over one connection for as long as the other side keeps it."""
@@ -93,7 +96,7 @@ class Traffic:
                 self.lost.append(f"{kind}: {error!r}")
             else:
                 self.done[kind] += 1
-            await asyncio.sleep(_PAUSE)
+            await asyncio.sleep(self.pause)
 
     async def _fresh(self, call: Call, token: str) -> None:
         async with aiohttp.ClientSession(timeout=_TIMEOUT) as session:
@@ -119,15 +122,59 @@ class Traffic:
         assert statuses.count(401) == 1, statuses
 
     async def _samples(self, person: Person) -> tuple[Call, Call]:
-        async with person.client(self.url, _MODE) as client:
-            await client.call_tool("whoami", {})
-            await client.call_tool("count", {"to": 3, "seconds": 0.2})
-        calls = [request for request in person.requests if b'"tools/call"' in request.content]
-        quick, slow = (
-            ({name: value for name, value in request.headers.items() if name.lower() not in _OWN}, request.content)
-            for request in calls[-2:]  # the first was challenged
-        )
-        return Call(*quick, "alice"), Call(*slow, "counted to 3")
+        quick = await recorded(person, self.url, "whoami", {}, "alice")
+        return quick, await recorded(person, self.url, "count", {"to": 3, "seconds": 0.2}, "counted to 3")
+
+
+async def recorded(person: Person, url: str, tool: str, arguments: dict[str, Any], expected: str) -> Call:
+    """What the official SDK sends to call this tool, without the token; the person signs in on the way."""
+    async with person.client(url, _MODE) as client:
+        await client.call_tool(tool, arguments)
+    call = [request for request in person.requests if b'"tools/call"' in request.content][-1]  # one was challenged
+    headers = {name: value for name, value in call.headers.items() if name.lower() not in _OWN}
+    return Call(headers, call.content, expected)
+
+
+@dataclass
+class Caller:
+    """One program that goes on calling whatever it is told, one call after the other, and notes what each got."""
+
+    url: str
+    call: Call
+    token: str
+    answers: list[tuple[float, int]] = field(default_factory=list)
+    """When each call began, on the monotonic clock, and its status."""
+    _over: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @asynccontextmanager
+    async def flowing(self) -> AsyncIterator["Caller"]:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._repeated())
+            try:
+                yield self
+            finally:
+                self._over.set()
+
+    async def more(self, number: int) -> None:
+        """Until so many more calls that begin from now on have their answers."""
+        now = time.monotonic()
+        async with asyncio.timeout(30):
+            while len(self.since(now)) < number:  # noqa: ASYNC110
+                await asyncio.sleep(_PAUSE)
+
+    def since(self, moment: float) -> list[int]:
+        return [status for began, status in self.answers if began >= moment]
+
+    async def _repeated(self) -> None:
+        headers = {**self.call.headers, "Authorization": f"Bearer {self.token}"}
+        async with aiohttp.ClientSession(timeout=_TIMEOUT, headers=headers) as session:
+            while not self._over.is_set():
+                began = time.monotonic()
+                async with session.post(self.url, data=self.call.body) as answer:
+                    text = await answer.text()
+                assert answer.status != 200 or self.call.expected in text, text[:300]
+                self.answers.append((began, answer.status))
+                await asyncio.sleep(_PAUSE)
 
 
 STEPS = 5

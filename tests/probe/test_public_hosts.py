@@ -39,6 +39,12 @@ def ids(report: Report) -> set[str]:
         "mcp",
         "auth.internal",
         "169.254.1.1",
+        "127.1",
+        "0x7f.1",
+        "0177.0.0.1",
+        "169.254.43518",
+        "[64:ff9b::7f00:1]",
+        "168.63.129.16",
     ],
 )
 def test_metadata_that_names_a_private_host(host):

@@ -159,6 +159,18 @@ async def test_a_name_that_does_not_exist(probed):
     assert (report.mode, report.exit_code) == ("unreachable", 2)
 
 
+@pytest.mark.parametrize(
+    ("scheme", "said"),
+    [pytest.param("http", "connection refused", id="down"), pytest.param("https", "is it an http://", id="no TLS")],
+)
+async def test_why_nobody_answers_is_said_to_people(fake: Fake, probed, scheme: str, said: str):
+    async with Fake.running() as gone:
+        url = gone.mcp
+    report = await probed(url if scheme == "http" else fake.mcp.replace("http:", "https:"))
+    (fault,) = report.findings
+    assert said in fault.text
+
+
 async def test_something_that_is_not_http():
     async with RawServer.running() as server:
         server.answer = b"SSH-2.0-OpenSSH_9.2\r\n\r\n"

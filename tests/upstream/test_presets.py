@@ -18,7 +18,8 @@ from tests.fakes.manners import FOLDER, acting_as, pool_at
 from tests.upstream.driver import NONCE, REDIRECT, VERIFIER, Driver
 
 NAMES = sorted(PRESETS)
-REFRESHING = [name for name in NAMES if orjson.loads((FOLDER / f"{name}.json").read_bytes())["refresh_style"] != "none"]
+FILES = {path.stem: orjson.loads(path.read_bytes()) for path in sorted(FOLDER.glob("*.json"))}
+REFRESHING = [name for name, told in FILES.items() if told["refresh_style"] != "none"]
 
 
 @pytest.fixture
@@ -32,7 +33,7 @@ def told(idp: FakeIdp) -> dict:
 
 
 def test_every_preset_has_its_file_and_no_file_is_left_over():
-    assert {path.stem for path in FOLDER.glob("*.json")} == set(PRESETS)
+    assert set(FILES) == set(PRESETS)
 
 
 @pytest.mark.req(113, 114)

@@ -57,7 +57,7 @@ def _issuer(seen: Seen) -> Iterator[Fault]:
     for server, where in _servers(seen):
         named = server.text("issuer")
         if named and _stripped(named) != _stripped(server.issuer):
-            yield Fault(where, f"`issuer` is {named}, but {server.issuer} was asked", not server.first)
+            yield Fault(where, f"`issuer` is {named}, but clients look for {server.issuer} here", not server.first)
 
 
 def _issuer_slash(seen: Seen) -> Iterator[Fault]:
@@ -65,7 +65,7 @@ def _issuer_slash(seen: Seen) -> Iterator[Fault]:
         named = server.text("issuer")
         # Nobody named a legacy server, so clients allow both forms of the origin.
         if named and named != server.issuer and _stripped(named) == _stripped(server.issuer) and not server.legacy:
-            text = f"`issuer` is {named}, but {server.issuer} was asked: one slash makes it another issuer"
+            text = f"`issuer` is {named}, but clients look for {server.issuer} here: one slash makes it another issuer"
             yield Fault(where, text, not server.first)
 
 
@@ -181,7 +181,7 @@ CHECKS = (
         "issuer-mismatch",
         "error",
         _issuer,
-        "`issuer`, the entry in `authorization_servers` and the well-known URL must be about the same string.",
+        "Let `issuer` and `authorization_servers` name the same, byte for byte; the well-known URL follows from it.",
         stops=True,
     ),
     Check(
