@@ -11,8 +11,8 @@ PREAMBLE: Final = """\
 #   - let HTTPRoutes of this namespace attach to the Gateway (allowedRoutes);
 #   - use the EnvoyProxy below, or take its filterOrder over. Without it the check never sees its secret: 503 for all;
 #   - allow Lua (`extensionApis.enableLua: true`; off by default since 1.9), or print again with --no-lua. With Lua
-#     forbidden and EnvoyExtensionPolicies applied, Envoy Gateway answers 500 on the MCP routes.
-# And here: a Secret with the check's secret under `credential`.
+#     forbidden and EnvoyExtensionPolicies applied, Envoy Gateway answers 500 to whatever the check lets in.
+# And here: a Secret with the check's secret under `credential`. Without it the check refuses: 503 for all.
 #
 # A server with `without_pool: relay` and no pool is not printed: it keeps the route that it has.
 # Attach no other SecurityPolicy, EnvoyExtensionPolicy or URL rewriting filter to these routes.
@@ -39,7 +39,8 @@ COMMENTS: Final[Mapping[str, str]] = {
     "requestBuffer": "A body is collected here before it is passed on, so slow senders hold no connection to us.",
     "spec.lua": (
         "An MCP server that answers 401 refused what it got: the client gets our challenge, and of an upstream token "
-        "the sidecar gets to know. Also keeps who called for the access log: %DYNAMIC_METADATA(dcr-sidecar:user)%."
+        "the sidecar gets to know. A redirect to its own address leads to the public one. Also keeps who called for "
+        "the access log: %DYNAMIC_METADATA(dcr-sidecar:user)%."
     ),
     "credentialInjection": "The check's secret, put on the request for the check alone: Lua and the route take it off.",
     "spec.path": "One reading of a path for Envoy, the check and the MCP server. The check refuses what is left.",

@@ -2,36 +2,36 @@
 
 So the check's log headers travel on the request as far as this filter, which runs behind ext_authz: it keeps them for
 the answer and for the access log (`%DYNAMIC_METADATA(dcr-sidecar:user)%`), and takes them off. What it does on the
-answer is `refusal`'s. Owns the script; where it is hung up is each format's business.
+answer is `refusal`'s: our challenge for a 401, the public address for a redirect to the server's own. Owns the script;
+where it is hung up is each format's business.
 """
 
 import json
 from collections.abc import Iterable
+from urllib.parse import urlsplit
 
 from sidecar import headers
 from sidecar.directory import Server
 from sidecar.envoy_config.plan import CHECK_SECRET_ENV
-from sidecar.oauth.challenge import bearer_challenge
-from sidecar.oauth.errors import InvalidToken
+from sidecar.envoy_config.refusal import CALL_MS, MOVED, challenge
 
 NAMESPACE = "dcr-sidecar"
 """Of the metadata."""
 
 LOG_HEADERS = tuple(f"{headers.LOG_PREFIX}{name}" for name in headers.LOG_FIELDS)
-_CALL_MS = 1000
 
 
 def script(servers: Iterable[Server], cluster: str, *, secret_from: str) -> str:
     """`cluster`: the gateway's own name of the check. `secret_from`: `header` or `environment` of the gateway."""
-    challenges = "\n".join(f"  [{_text(each.name)}] = {_text(_challenge(each))}," for each in servers)
+    known = "\n".join(_known(each) for each in servers)
     if secret_from == "header":  # noqa: S105 - a place
         kept, taken = 'local secret = "-"', f'\n  secret = headers:get("{headers.CHECK_SECRET}") or secret'
     else:
         kept, taken = f'local secret = os.getenv("{CHECK_SECRET_ENV}") or "-"', ""
     return f"""\
 {kept}
-local challenges = {{
-{challenges}
+local servers = {{
+{known}
 }}
 local fields = {{{", ".join(_text(name) for name in headers.LOG_FIELDS)}}}
 
@@ -49,10 +49,13 @@ function envoy_on_request(request)
 end
 
 function envoy_on_response(response)
-  if response:headers():get(":status") ~= "401" then return end
   local kept = response:streamInfo():dynamicMetadata():get("{NAMESPACE}")
   if kept == nil or kept["server"] == nil then return end
-  response:headers():replace("www-authenticate", challenges[kept["server"]] or "Bearer")
+  local server = servers[kept["server"]] or {{challenge = "Bearer"}}
+  local status = response:headers():get(":status")
+  if status:sub(1, 1) == "3" then return moved(response:headers(), server.public, server.own) end
+  if status ~= "401" then return end
+  response:headers():replace("www-authenticate", server.challenge)
   if kept["grant"] ~= nil and kept["serial"] ~= nil then
     response:httpCall("{cluster}", {{
       [":method"] = "POST",
@@ -61,19 +64,22 @@ function envoy_on_response(response)
       ["{headers.LOG_PREFIX}grant"] = kept["grant"],
       ["{headers.LOG_PREFIX}serial"] = kept["serial"],
       ["{headers.CHECK_SECRET}"] = secret,
-    }}, "", {_CALL_MS}, false)
+    }}, "", {CALL_MS}, false)
   end
 end
-"""
+
+{MOVED}"""
 
 
-def _challenge(server: Server) -> str:
-    return bearer_challenge(
-        resource_metadata=server.metadata_url(),
-        scope=server.base_scopes,
-        error=InvalidToken.code,
-        description=InvalidToken.default,
-    )
+def _known(server: Server) -> str:
+    """Own addresses: the origin's, and by its name alone, which is the Host that Envoy Gateway sends."""
+    own = dict.fromkeys((urlsplit(server.origin).netloc, urlsplit(server.origin).hostname or ""))
+    return f"""\
+  [{_text(server.name)}] = {{
+    challenge = {_text(challenge(server))},
+    public = {_text(server.resource_origin)},
+    own = {{{", ".join(_text(name) for name in own)}}},
+  }},"""
 
 
 def _text(value: str) -> str:

@@ -42,7 +42,7 @@ COMMENTS: Final[Mapping[str, str]] = {
     "retries": "Istio retries twice unless told otherwise; a token request or a tool call is sent once.",
     "configPatches": (
         "What Istio's own kinds cannot say, for every host of these pods: identity headers stripped first of all, "
-        "paths and headers refused that can be read in two ways; then, for ours, answers to an MCP server's 401, and "
-        "the end of streams, which may be silent until then."
+        "paths and headers refused that can be read in two ways; then, for ours, answers to an MCP server's 401 and "
+        "redirects, and the end of streams, which may be silent until then."
     ),
 }

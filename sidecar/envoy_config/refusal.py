@@ -5,19 +5,42 @@ answer `/mcp/` where they know `/mcp`, or the reverse, and clients follow within
 
 A request that the check itself refused is told apart by its metadata: only an allowed one names the server, and only
 one that carries an upstream token names a token set. An assertion of ours or the server's own credential is none: of
-their refusal the sidecar is not told. Owns the script; where the challenge stands (each route's metadata) is `routes`'
-business.
+their refusal the sidecar is not told. Owns the script, and what it shares with `gateway_refusal`'s; where the challenge
+stands (each route's metadata) is `routes`' business.
 """
 
 from sidecar import headers
+from sidecar.directory import Server
 from sidecar.envoy_config.clusters import CHECK
 from sidecar.envoy_config.plan import EnvoyPlan
 from sidecar.envoy_config.typed import EXT_AUTHZ, LUA, Doc, typed
+from sidecar.oauth.challenge import bearer_challenge
+from sidecar.oauth.errors import InvalidToken
 
 CHALLENGE, AUTHORITY, PUBLIC = "challenge", "authority", "public"
-"""Keys of a route's metadata for this filter; the other two say where the server is, behind us and for clients."""
+"""Keys of a route's metadata for this filter. The other two: where the server is behind us (a list), and publicly."""
 
-_CALL_MS = 1000
+CALL_MS = 1000
+
+MOVED = """\
+function moved(headers, public, own)
+  local authority, rest = (headers:get("location") or ""):match("^https?://([^/?#]*)(.*)$")
+  for _, name in ipairs(own or {}) do
+    if authority == name then headers:replace("location", public .. rest) end
+  end
+end
+"""
+"""`own`: authorities by which only we reach the server. Without any, every redirect passes as it is."""
+
+
+def challenge(server: Server) -> str:
+    """What a client hears when the server refuses its upstream token: to sign in again, here (RFC 9728 5.1)."""
+    return bearer_challenge(
+        resource_metadata=server.metadata_url(),
+        scope=server.base_scopes,
+        error=InvalidToken.code,
+        description=InvalidToken.default,
+    )
 
 
 def refusal_filter(plan: EnvoyPlan) -> Doc:
@@ -36,7 +59,10 @@ def _script(plan: EnvoyPlan) -> str:
     return f"""\
 function envoy_on_response(response)
   local status = response:headers():get(":status")
-  if status:sub(1, 1) == "3" then return moved(response:headers(), response:metadata()) end
+  if status:sub(1, 1) == "3" then
+    local place = response:metadata()
+    return moved(response:headers(), place:get("{PUBLIC}"), place:get("{AUTHORITY}"))
+  end
   if status ~= "401" then return end
   local allowed = response:streamInfo():dynamicMetadata():get("{EXT_AUTHZ}")
   if allowed == nil or allowed["{headers.LOG_PREFIX}server"] == nil then return end
@@ -46,15 +72,9 @@ function envoy_on_response(response)
       [":path"] = "{headers.REFUSED_PATH}",
       [":authority"] = "{CHECK}",
 {named}{secret}
-    }}, "", {_CALL_MS}, false)
+    }}, "", {CALL_MS}, false)
   end
   response:headers():replace("www-authenticate", response:metadata():get("{CHALLENGE}"))
 end
 
-function moved(headers, place)
-  local authority, rest = (headers:get("location") or ""):match("^https?://([^/?#]*)(.*)$")
-  if authority ~= nil and authority == place:get("{AUTHORITY}") then
-    headers:replace("location", place:get("{PUBLIC}") .. rest)
-  end
-end
-"""
+{MOVED}"""

@@ -12,10 +12,8 @@ from sidecar import headers
 from sidecar.directory import Issuer, Server, canonical_authority
 from sidecar.envoy_config.clusters import OAUTH, OAUTH_BODY_BYTES, origin_cluster
 from sidecar.envoy_config.plan import EnvoyPlan, is_relayed
-from sidecar.envoy_config.refusal import AUTHORITY, CHALLENGE, PUBLIC
+from sidecar.envoy_config.refusal import AUTHORITY, CHALLENGE, PUBLIC, challenge
 from sidecar.envoy_config.typed import BUFFER, LUA, NO_CHECK, Doc, overwrite, seconds, typed
-from sidecar.oauth.challenge import bearer_challenge
-from sidecar.oauth.errors import InvalidToken
 
 ENDPOINTS = ("authorize", "callback", "token", "register", "revoke")
 """What clients and browsers reach without one of our access tokens, under each issuer."""
@@ -160,17 +158,9 @@ def _mcp(server: Server, plan: EnvoyPlan, *, shared: bool) -> Doc:
 
 
 def _spoken(server: Server) -> Doc:
-    """For the response filter: where clients find the server, and what they hear when it refuses the upstream token.
-
-    That is to sign in again, here (RFC 9728 5.1).
-    """
-    challenge = bearer_challenge(
-        resource_metadata=server.metadata_url(),
-        scope=server.base_scopes,
-        error=InvalidToken.code,
-        description=InvalidToken.default,
-    )
-    found = {CHALLENGE: challenge, AUTHORITY: urlsplit(server.origin).netloc, PUBLIC: server.resource_origin}
+    """For the response filter."""
+    own = [urlsplit(server.origin).netloc]
+    found = {CHALLENGE: challenge(server), AUTHORITY: own, PUBLIC: server.resource_origin}
     return {"metadata": {"filter_metadata": {LUA: found}}}
 
 

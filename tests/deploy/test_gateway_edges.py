@@ -175,6 +175,46 @@ async def test_a_refusal_of_ours_is_no_refusal_of_the_origin(gateway: Translatio
 
 
 @BOTH
+@pytest.mark.req(7, 8)
+@pytest.mark.parametrize(
+    ("location", "arrives"),
+    [
+        pytest.param("http://notes.mcp:3000/mcp", f"https://{HOST}/mcp", id="the other spelling"),
+        pytest.param("https://notes.mcp/mcp?a=b#c", f"https://{HOST}/mcp?a=b#c", id="by the host that it was told"),
+        pytest.param("/mcp", "/mcp", id="relative"),
+        pytest.param("http://notes.mcp:4000/mcp", "http://notes.mcp:4000/mcp", id="another port"),
+        pytest.param("https://notes.mcp.example/mcp", "https://notes.mcp.example/mcp", id="a longer name"),
+        pytest.param("http://a@notes.mcp:3000/mcp", "http://a@notes.mcp:3000/mcp", id="userinfo"),
+    ],
+)
+async def test_a_redirect_to_the_origins_own_address_leads_to_the_public_one(
+    gateway: Translation, location: str, arrives: str
+):
+    async def moved(_request: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(status=307, headers={"Location": location})
+
+    async with running_gateway(gateway) as edge:
+        edge.origin.answer = moved
+        async with edge.request("POST", "/mcp/", headers=GOOD) as answer:
+            assert answer.status == 307
+            assert answer.headers["Location"] == arrives
+
+
+@BOTH
+async def test_a_redirect_of_the_check_passes_as_it_is(gateway: Translation):
+    """Only an allowed request names the server; what the client says of it is gone by then."""
+
+    async def elsewhere(_request: web.BaseRequest) -> web.StreamResponse:
+        return web.Response(status=302, headers={"Location": "http://notes.mcp:3000/mcp"})
+
+    async with running_gateway(gateway) as edge:
+        edge.check.answer = elsewhere
+        async with edge.request("POST", "/mcp", headers={"x-dcr-log-server": "notes"}) as answer:
+            assert answer.status == 302
+            assert answer.headers.get("Location", "") in {"", "http://notes.mcp:3000/mcp"}
+
+
+@BOTH
 async def test_without_lua_the_origins_challenge_still_stays_inside(gateway: Callable[..., object]):
     translation = {
         envoy_gateway.translated: partial(envoy_gateway.translated, place=Place(lua=False)),
@@ -219,6 +259,7 @@ async def test_an_origins_own_503_passes_through_envoy_gateway_as_it_is():
     "gateway",
     [
         pytest.param(partial(envoy_gateway.translated, without=["EnvoyProxy"]), id="no order of filters"),
+        pytest.param(partial(envoy_gateway.translated, without=["Secret"]), id="no secret for Envoy Gateway"),
         pytest.param(partial(istio.translated, secret=""), id="no secret in the gateway's environment"),
     ],
 )

@@ -25,15 +25,16 @@ class _Made:
 
     ports: Ports
     filters: Mapping[str, list[Doc]]
+    secret: bool
     clusters: dict[str, int] = field(default_factory=dict)
 
 
 def translated(plan: EnvoyPlan, ports: Ports, *, without: Sequence[str] = (), place: Place | None = None) -> Translated:
-    """`without`: kinds that nobody applied."""
+    """`without`: kinds that nobody applied; Secret is the check's, which is not printed."""
     documents = yaml.safe_load_all(envoy_gateway_yaml(plan, place or Place()))
     objects = [each for each in documents if each["kind"] not in without]
     (client,) = _of(objects, "ClientTrafficPolicy") or [{"spec": {}}]
-    made = _Made(ports, {name: [] for name in _ORDER})
+    made = _Made(ports, {name: [] for name in _ORDER}, secret="Secret" not in without)
     routes = []
     for route in _of(objects, "HTTPRoute"):
         routes += _routes(route, objects, made)
@@ -100,6 +101,8 @@ def _routes(route: Doc, objects: Sequence[Doc], made: _Made) -> list[tuple[tuple
             if "method" in match:
                 matcher["headers"] = [{"name": ":method", "string_match": {"exact": match["method"]}}]
             entry = {"match": matcher, "route": action, **more, "typed_per_filter_config": enabled}
+            if "direct_response" in entry:
+                del entry["route"]
             found.append(((not exact, -len(value)), entry))
     return found
 
@@ -120,6 +123,8 @@ def _rule_filters(listed: Sequence[Doc], action: Doc, made: _Made) -> tuple[Doc,
                     "host_rewrite_literal": each["urlRewrite"]["hostname"],
                     "append_x_forwarded_host": True,
                 }
+            case "ExtensionRef" if not made.secret:  # the rule is answered instead of routed; policies stay
+                more["direct_response"] = {"status": 500}
             case "ExtensionRef":
                 enabled[INJECTOR] = _ON
                 made.filters[INJECTOR][:] = [_injector()]

@@ -71,6 +71,7 @@ _BOUNDS: Mapping[str, Mapping[str, Any]] = {
     "podDisruptionBudget.maxUnavailable": {"type": ["integer", "string"], "minimum": 1, "pattern": "^[0-9]+%$"},
     "topologySpread.whenUnsatisfiable": {"enum": ["DoNotSchedule", "ScheduleAnyway"]},
     "drain.seconds": {"minimum": 0, "maximum": 600},
+    "drain.closingSeconds": {"minimum": 0, "maximum": 60},
     "terminationGracePeriodSeconds": {"minimum": 30, "maximum": 3600},
     "service.type": {"enum": ["ClusterIP", "NodePort", "LoadBalancer"]},
     "service.port": _PORT,

@@ -13,7 +13,7 @@ from kubernetes_validate.utils import SchemaNotFoundError, ValidationError, vali
 VERSIONS = ("1.30", "1.34", "1.37")
 _VALIDATE = Path(__file__).parent / "crds" / "validate.mjs"
 _INSTALLED = Path(__file__).parents[2] / "build" / "crds"
-_CUSTOM = ("monitoring.coreos.com/", "gateway.networking.k8s.io/")
+_CUSTOM = ("monitoring.coreos.com/", "gateway.networking.k8s.io/", "networking.istio.io/", "security.istio.io/")
 _MISSING = "There are no schemas of custom kinds: make test-deploy installs them, with npm"
 
 

@@ -126,11 +126,16 @@ _LOCKED_OUT = Row(
         ),
         _stat(
             "Alerts firing",
-            "Of this chart.",
+            "Of this chart. Which: the red marks in the graphs below. Each has a runbook, linked above.",
             _or_none(f'count(ALERTS{{alertname=~"DcrSidecar.*", alertstate="firing", {_JOB}}})'),
             bad=1,
         ),
-        _stat("Replicas", "That are scraped.", f"count(dcr_sidecar_build_info{{{_JOB}}})", low=1),
+        _stat(
+            "Replicas",
+            "That are scraped. With none, every call gets 503, and what else stands here is old.",
+            _or_none(f"count(dcr_sidecar_build_info{{{_JOB}}})"),
+            low=1,
+        ),
         _stat(
             "Replicas that hear revocations",
             "The others learn of them within two seconds.",
@@ -168,7 +173,7 @@ _FUNNEL = Row(
         ),
         _line(
             "Steps that went on",
-            "",
+            "A line that ends while the one before it goes on is the step to look at.",
             (_rate("authorizations_total", _SERVER, _ASKED), "asked"),
             (_rate("consents_total", _SERVER, _GIVEN), "approved"),
             (_rate("callbacks_total", _SERVER, _SIGNED_IN), "signed in"),
@@ -213,13 +218,17 @@ _FAULTS = Row(
         ),
         _line(
             "Identity providers: time",
-            "",
+            "Calls are given up after four seconds.",
             (_quantile(0.95, "upstream_call_seconds", _JOB, "provider, operation"), "{{provider}} {{operation}} p95"),
             unit="s",
             width=6,
         ),
         _line(
-            "Store: outcomes", "", (_rate("store_calls_total", _JOB, by="outcome"), "{{outcome}}"), unit="ops", width=6
+            "Store: outcomes",
+            "no_script: a store that restarted learns the scripts anew. The rest but ok is trouble.",
+            (_rate("store_calls_total", _JOB, by="outcome"), "{{outcome}}"),
+            unit="ops",
+            width=6,
         ),
         _line(
             "Store: time",
@@ -250,7 +259,7 @@ _CALLS = Row(
         _line("Calls let through", "By server.", (_rate("calls_total", _SERVER, _PASSED, "server"), "{{server}}")),
         _line(
             "Time to decide",
-            "",
+            "Every MCP call waits for it. At five seconds Envoy answers 503.",
             *((_quantile(share, "call_seconds", _JOB), f"p{share * 100:g}") for share in (0.5, 0.95, 0.99)),
             unit="s",
         ),
@@ -268,7 +277,7 @@ _CALLS = Row(
         ),
         _line(
             "Time to answer",
-            "",
+            "/callback and /token wait for the identity provider.",
             (_quantile(0.95, "request_seconds", _JOB + ', listener="oauth"', "route"), "{{route}} p95"),
             unit="s",
         ),
@@ -287,14 +296,18 @@ _POOLS = Row(
                     ("signed in", _sum("callbacks_total", _POOL, _SIGNED_IN, "pool")),
                     ("not signed in", _sum("callbacks_total", _POOL, 'outcome!="signed_in"', "pool")),
                     ("provider failed", _sum("upstream_calls_total", _POOL, _IDP_FAILED, "pool")),
-                    ("grants now", f"max by (pool) (dcr_sidecar_grants{{{_POOL}}})"),
-                    ("clients now", f"max by (pool) (dcr_sidecar_clients{{{_POOL}}})"),
+                    ("grants now", f"sum by (pool) (max by (namespace, job, pool) (dcr_sidecar_grants{{{_POOL}}}))"),
+                    ("clients now", f"sum by (pool) (max by (namespace, job, pool) (dcr_sidecar_clients{{{_POOL}}}))"),
                 )
             ),
             "table",
             "short",
         ),
-        _line("Sign-ins", "", (_rate("callbacks_total", _SERVER, _SIGNED_IN, "pool"), "{{pool}}")),
+        _line(
+            "Sign-ins",
+            "Users who came back signed in.",
+            (_rate("callbacks_total", _SERVER, _SIGNED_IN, "pool"), "{{pool}}"),
+        ),
         _line(
             "Grants that ended early",
             "refresh_reused, code_replayed: see the runbook. upstream_refused: the provider ended them.",
@@ -322,7 +335,7 @@ _CHANGES = Row(
         ),
         Panel(
             "Age of keys",
-            "",
+            "By the key file. The README says how to replace one without anybody noticing.",
             (
                 Query(
                     f"time() - max by (key, state) (dcr_sidecar_key_created_timestamp_seconds{{{_JOB}}})",
@@ -340,15 +353,27 @@ _CHANGES = Row(
             unit="short",
             width=6,
         ),
-        _line("Running for", "", (f"time() - process_start_time_seconds{{{_JOB}}}", "{{pod}}"), unit="s", width=6),
+        _line(
+            "Running for",
+            "A fall to zero is a restart.",
+            (f"time() - process_start_time_seconds{{{_JOB}}}", "{{pod}}"),
+            unit="s",
+            width=6,
+        ),
         _line(
             "Processor",
-            "",
+            "Of one core. A replica uses no more than one: add replicas.",
             (f"rate(process_cpu_seconds_total{{{_JOB}}}[{_RATE}])", "{{pod}}"),
             unit="percentunit",
             width=6,
         ),
-        _line("Memory", "", (f"process_resident_memory_bytes{{{_JOB}}}", "{{pod}}"), unit="bytes", width=6),
+        _line(
+            "Memory",
+            "At the container's limit it is killed.",
+            (f"process_resident_memory_bytes{{{_JOB}}}", "{{pod}}"),
+            unit="bytes",
+            width=6,
+        ),
         _line(
             "Open files",
             "Of those allowed.",

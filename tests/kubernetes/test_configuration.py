@@ -1,9 +1,6 @@
 """The sidecar and Envoy take the configuration that the chart renders, by the commands that the pods run."""
 
-import itertools
-import shlex
 import subprocess
-import textwrap
 from pathlib import Path
 
 import pytest
@@ -12,7 +9,6 @@ import yaml
 from sidecar import keyfile
 from sidecar.clock import system_clock, system_entropy
 from tests.fakes.envoy import validate
-from tests.kubernetes.chart_schema import CHART
 from tests.kubernetes.rendering import EMBEDDED, SERVER, SHAPES, TRIAL, merged, render
 
 _SECRETS = {
@@ -38,7 +34,8 @@ CASES = {
         }
     },
 }
-NOT_IN_A_LIBRARY = {"embedded": EMBEDDED, "trial": TRIAL, "autoscaled": {"autoscaling": {"enabled": True}}}
+_AUTOSCALED = {"autoscaling": {"enabled": True}, "mcp": {"resources": {"requests": {"cpu": "1"}}}}
+NOT_IN_A_LIBRARY = {"embedded": EMBEDDED, "trial": TRIAL, "autoscaled": _AUTOSCALED}
 
 
 def _cases(*shapes: str):
@@ -140,36 +137,3 @@ def test_several_servers_share_a_pod(tmp_path):
     values = merged(SHAPES["gateway"], {"config": {"servers": servers}})
     found = command("config", "check", config=installed(values, tmp_path), environ={})
     assert "other" in found.stderr
-
-
-@pytest.mark.parametrize(
-    ("shape", "asked"),
-    [
-        pytest.param("gateway", "shape=gateway", id="gateway"),
-        pytest.param("sidecar", "shape=sidecar", id="sidecar"),
-        pytest.param("extauthz", "shape=extauthz", id="extauthz"),
-    ],
-)
-def test_the_readmes_values_and_commands_render(shape, asked):
-    """What the README says to type, typed: its values file, with what follows `--set` in its command."""
-    section = (CHART.parents[1] / "README.md").read_text().split("\n## Kubernetes\n")[1].split("\n## ")[0]
-    file = section.split("Then write `values.yaml`:\n")[1].split("\n**")[0]
-    (command_line,) = (part for part in section.replace("\\\n", " ").splitlines() if asked in part)
-    values = yaml.safe_load(textwrap.dedent(file))
-    words = shlex.split(command_line)
-    for flag, word in itertools.pairwise(words):
-        if flag in {"--set", "--set-json"}:
-            values = merged(values, _set(word))
-    if shape == "sidecar":
-        values["config"]["servers"][0]["origin"] = "http://127.0.0.1:3000"
-    assert render(values).one("Deployment")
-
-
-def _set(word: str):
-    """`a.b=c` as Helm reads it, in the forms that the README uses."""
-    path, _, text = word.partition("=")
-    value = yaml.safe_load(text)
-    for part in reversed(path.split(".")):
-        name, bracket, _ = part.partition("[0]")
-        value = {name: [value] if bracket else value}
-    return value

@@ -25,10 +25,24 @@ TOGETHER = [
     pytest.param("gateway", {"store": {"caSecret": "ca"}}, "begin store.url with rediss://", id="ca-without-tls"),
     pytest.param("gateway", {"image": {"repository": ""}}, "make image", id="no-image"),
     pytest.param("gateway", {"config": {"servers": []}}, "config.servers", id="no-servers"),
-    pytest.param("gateway", {"drain": {"seconds": 40}}, "at least drain.seconds + 30 = 70", id="no-time-to-drain"),
+    pytest.param("gateway", {"drain": {"seconds": 40}}, "drain.closingSeconds + 30 = 72", id="no-time-to-drain"),
     pytest.param(
         "gateway", {"autoscaling": {"enabled": True, "minReplicas": 20}}, "autoscaling.maxReplicas", id="min-above-max"
     ),
+    pytest.param(
+        "gateway", {"autoscaling": {"enabled": True, "targetCPU": 0}}, "nothing to scale by", id="no-target-to-scale-by"
+    ),
+    pytest.param("sidecar", {"autoscaling": {"enabled": True}}, "mcp.resources.requests.cpu", id="hpa-of-no-request"),
+    pytest.param(
+        "sidecar",
+        {"autoscaling": {"enabled": True, "targetMemory": 80}, "mcp": {"resources": {"requests": {"cpu": "1"}}}},
+        "mcp.resources.requests.memory",
+        id="hpa-of-no-memory-request",
+    ),
+    pytest.param(
+        "gateway", {"monitoring": {"podMonitor": {"enabled": True}}}, "networkPolicy.metricsFrom", id="closed-metrics"
+    ),
+    pytest.param("gateway", {"httpRoute": {"enabled": True}}, "httpRoute.parentRefs", id="route-without-gateway"),
     pytest.param("gateway", {"origin": {"podSelector": None}}, "origin.closedElsewhere: true", id="open-origin"),
     pytest.param(
         "gateway", {"networkPolicy": {"enabled": False}}, "origin.closedElsewhere: true", id="open-origin-no-policy"

