@@ -28,7 +28,7 @@ test-deep: $(VENV)/.test chromium $(CANAILLE)/.installed ## another identity pro
 test-deploy: $(VENV)/.deploy build/crds/.installed image-tools ## the image built and run, the Helm chart rendered and validated, in tests/kubernetes
 	@$(BIN)/pytest -q -n $(JOBS) --dist loadfile $(or $(TESTS),tests/kubernetes)
 
-test-interop: $(VENV)/.test $(INTEROP)/node/.installed .venv-interop-mcp1/.installed .venv-interop-fastmcp/.installed ## clients that others publish and the official suites, in tests/interop; writes README.md's table
+test-interop: $(VENV)/.test $(INTEROP)/node/.installed $(INTEROP)/everything/.installed .venv-interop-mcp1/.installed .venv-interop-fastmcp/.installed ## clients that others publish and the official suites, in tests/interop; writes README.md's table
 	@cp -r tests/interop/programs $(INTEROP)/node/
 	@$(BIN)/pytest -q -n $(JOBS) $(or $(TESTS),tests/interop --write-table)
 
@@ -91,6 +91,7 @@ lock: ## resolve the dependencies anew; LOCKFLAGS=--upgrade for newer ones
 	$(COMPILE) requirements/canaille.in -o requirements/canaille.lock
 	$(COMPILE) requirements/interop-mcp1.in -o requirements/interop-mcp1.lock
 	$(COMPILE) requirements/interop-fastmcp.in -o requirements/interop-fastmcp.lock
+	$(COMPILE) requirements/interop-everything.in -o requirements/interop-everything.lock
 
 clean: ## remove what was installed and the tools' caches; demo-data stays
 	rm -rf $(VENV) $(CANAILLE) .venv-interop-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache dist build
@@ -122,6 +123,14 @@ $(INTEROP)/node/.installed: tests/interop/node/package.json tests/interop/node/p
 	@cd $(@D) && npm ci --silent --ignore-scripts --no-audit --no-fund
 	@touch $@
 
+# The official SDK's own server for the conformance suite, which only its source distribution holds.
+$(INTEROP)/everything/.installed: requirements/test.lock .venv-interop-everything/.installed
+	@rm -rf $(@D) && mkdir -p $(@D) && sed -n '/^mcp==/,/# via/p' $< > $(@D)/mcp.lock
+	@.venv-interop-everything/bin/python -m pip download --quiet --disable-pip-version-check --no-input --require-hashes \
+		--no-deps --no-build-isolation --no-binary mcp --dest $(@D) --requirement $(@D)/mcp.lock
+	@cd $(@D) && $(CURDIR)/$(BIN)/python -m tarfile --extract mcp-*.tar.gz && mv mcp-*/examples .
+	@touch $@
+
 # Clients written with other versions of the SDK than ours live apart.
 .venv-interop-%/.installed: requirements/interop-%.lock | .venv-interop-%/bin/pip
 	$(call locked,.venv-interop-$*,interop-$*)
@@ -132,7 +141,7 @@ $(CANAILLE)/.installed: requirements/canaille.lock | $(CANAILLE)/bin/pip
 	$(call locked,$(CANAILLE),canaille)
 	@touch $@
 
-$(BIN)/pip $(CANAILLE)/bin/pip .venv-interop-mcp1/bin/pip .venv-interop-fastmcp/bin/pip:
+$(BIN)/pip $(CANAILLE)/bin/pip .venv-interop-mcp1/bin/pip .venv-interop-fastmcp/bin/pip .venv-interop-everything/bin/pip:
 	@command -v $(PYTHON) >/dev/null || { echo "There is no $(PYTHON). Install Python 3.11 or later, or say make PYTHON=…"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
 		echo "$(PYTHON) is $$($(PYTHON) --version); it takes Python 3.11 or later: make PYTHON=python3.11"; exit 1; }

@@ -34,6 +34,7 @@ KNOWN_REDIRECTS = (
     "https://www.cursor.com/agents/mcp/oauth/callback",
     "https://www.perplexity.ai/rest/connections/oauth_callback",
     "https://enterprise.perplexity.ai/rest/connections/oauth_callback",
+    "https://antigravity.google/oauth-callback",
 )
 """Callbacks of hosted MCP clients, for operators who do not want any https host."""
 

@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from sidecar.oauth.policy import KNOWN_REDIRECTS, RegistrationPolicy
-from tests.endpoints.closed_clients import CLIENTS, ClosedClient
+from tests.endpoints.closed_clients import CLIENTS, OAUTH, ClosedClient
 from tests.endpoints.front import CHALLENGE, ISS, RESOURCE, VERIFIER
 from tests.endpoints.journey import HOST, Journey, journeys
 
@@ -66,6 +66,10 @@ async def test_it_finds_registers_signs_in_refreshes_and_signs_in_again(client: 
     async with journeys() as journey:
         for path in client.reads:
             assert await found(journey, path), path
+        for path in client.misses:
+            assert (await read(journey, path))[0] == 404, path
+        if client.all_scopes:
+            assert " ".join((await read(journey, OAUTH))[1]["scopes_supported"]) == client.scope
         assert await registered(journey, client) == 201
         assert (await code_for(journey, client))["state"] == client.state
         tokens = await redeemed(journey, client)
@@ -76,6 +80,7 @@ async def test_it_finds_registers_signs_in_refreshes_and_signs_in_again(client: 
             status, again = await at_token(journey, **form)
             assert status == 200, again
             assert (await journey.call(again["access_token"]))[0] == 200
+            assert (await journey.call(tokens["access_token"]))[0] == 200, "which another node of it still uses"
             assert await at_token(journey, **form) == (200, again), "its other node did so at the same moment"
         else:
             assert "refresh_token" not in journey.client["grant_types"]
@@ -130,9 +135,13 @@ async def registered(journey: Journey, client: ClosedClient) -> int:
 
 
 async def found(journey: Journey, path: str) -> bool:
+    status, document = await read(journey, path)
+    assert status == 200, document
+    if "oauth-protected-resource" in path:
+        return (document["resource"], document["authorization_servers"]) == (RESOURCE, [ISS])
+    return document["issuer"] == ISS and document["registration_endpoint"] == f"{ISS}/register"
+
+
+async def read(journey: Journey, path: str) -> tuple[int, dict[str, Any]]:
     async with journey.front.session.get(journey.front.base + path, headers=HOST) as response:
-        document = await response.json()
-        assert response.status == 200, document
-        if "oauth-protected-resource" in path:
-            return (document["resource"], document["authorization_servers"]) == (RESOURCE, [ISS])
-        return document["issuer"] == ISS and document["registration_endpoint"] == f"{ISS}/register"
+        return response.status, await response.json()

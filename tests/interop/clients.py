@@ -1,7 +1,8 @@
 """The clients that nobody here wrote, each as one thing that runs steps at a URL and keeps its credentials in a folder.
 
 Steps: `list` (the tools' names), `call` (what `whoami` says), `three` (three of those at once) and `wait:SECONDS`. Each
-run is a new process, as when the program is started again. Failed says what the program said.
+run is a new process, as when the program is started again. Failed says what the program said. `era` is the wire version
+to ask for; by default each speaks what it does when its user says nothing.
 """
 
 import asyncio
@@ -24,6 +25,8 @@ from tests.interop.person import pages
 
 NAME = "Interop client"
 REDIRECT = "http://127.0.0.1:33418/callback"
+LEGACY, MODERN = "2025-11-25", "2026-07-28"
+"""Wire versions: with a session that `initialize` begins, and without one."""
 _SECONDS = 60
 
 
@@ -83,10 +86,15 @@ class Desk:
 
 
 class Client(Protocol):
-    name: str
-    version: str
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def eras(self) -> tuple[str, ...]:
+        """The wire versions that it knows."""
 
-    async def run(self, desk: Desk, url: str, *steps: str, document: str = "") -> list[Any]: ...
+    async def run(self, desk: Desk, url: str, *steps: str, document: str = "", era: str = "") -> list[Any]: ...
 
 
 @dataclass(frozen=True)
@@ -96,24 +104,30 @@ class Program:
     name: str
     version: str
     command: tuple[str, ...]
+    eras: tuple[str, ...]
 
-    async def run(self, desk: Desk, url: str, *steps: str, document: str = "") -> list[Any]:
+    async def run(self, desk: Desk, url: str, *steps: str, document: str = "", era: str = "") -> list[Any]:
         kept = desk.home / "kept"
         kept.mkdir(exist_ok=True)
-        errand = {"url": url, "steps": steps, "document": document, "name": NAME, "redirect": REDIRECT}
+        errand = {"url": url, "steps": steps, "document": document, "era": era, "name": NAME, "redirect": REDIRECT}
         out = await ran([*self.command, json.dumps({**errand, "state": str(kept / "state.json")})], desk)
         return list(json.loads(out.splitlines()[-1]))
 
 
 @dataclass(frozen=True)
 class Remote:
-    """mcp-remote, spoken to as the desktop programs do that start it: over its standard input and output."""
+    """mcp-remote, spoken to as the desktop programs do that start it: over its standard input and output.
+
+    They speak the older wire version; asked for the newer one, it translates.
+    """
 
     name: str
     version: str
+    eras: tuple[str, ...] = (LEGACY, MODERN)
 
-    async def run(self, desk: Desk, url: str, *steps: str, document: str = "") -> list[Any]:
+    async def run(self, desk: Desk, url: str, *steps: str, document: str = "", era: str = "") -> list[Any]:
         more = ["--client-metadata-url", document] if document else []
+        more += ["--protocol", {LEGACY: "legacy", MODERN: "auto"}[era]] if era else []
         port = desk.home / "port"
         if not port.exists():
             port.write_text(str(free_port()))
@@ -123,7 +137,9 @@ class Remote:
         with said.open("a") as log:
             try:
                 async with asyncio.timeout(_SECONDS), AsyncExitStack() as stack:
-                    session = await stack.enter_async_context(Session(stdio_client(parameters, errlog=log)))
+                    session = await stack.enter_async_context(
+                        Session(stdio_client(parameters, errlog=log), mode="legacy")
+                    )
                     return [await _done(session, step) for step in steps]
             except Exception as error:
                 raise Failed(f"{error!r}: {said.read_text()[-3000:]}") from error
@@ -142,19 +158,25 @@ async def _done(session: Session, step: str) -> Any:
 
 @dataclass(frozen=True)
 class Inspector:
-    """The Inspector's command line: each step is a process of its own, and three at once are three."""
+    """The Inspector's command line: each step is a process of its own, and three at once are three.
+
+    One more step, `anew`: it is told to forget its sign-in and to revoke it; then it signs in again and calls.
+    """
 
     name: str
     version: str
+    eras: tuple[str, ...] = (LEGACY, MODERN)
 
-    async def run(self, desk: Desk, url: str, *steps: str, document: str = "") -> list[Any]:
-        ask = partial(self.ask, desk, url, document=document)
+    async def run(self, desk: Desk, url: str, *steps: str, document: str = "", era: str = "") -> list[Any]:
+        ask = partial(self.ask, desk, url, document=document, era=era)
         results: list[Any] = []
         for step in steps:
             if step == "list":
                 results.append([tool["name"] for tool in (await ask("tools/list"))["tools"]])
             elif step == "call":
                 results.append(await self._whoami(ask))
+            elif step == "anew":
+                results.append(await self._whoami(partial(ask, more=("--relogin",))))
             elif step == "three":
                 results.append(await asyncio.gather(*(self._whoami(ask) for _ in range(3))))
             else:
@@ -164,15 +186,18 @@ class Inspector:
     async def _whoami(self, ask: Any) -> Any:
         return json.loads((await ask("tools/call", "--tool-name", "whoami"))["content"][0]["text"])
 
-    async def ask(self, desk: Desk, url: str, method: str, *more: str, document: str = "") -> Any:
+    async def ask(
+        self, desk: Desk, url: str, method: str, *what: str, document: str, era: str, more: tuple[str, ...] = ()
+    ) -> Any:
         port = desk.home / "port"
         if not port.exists():
             port.write_text(str(free_port()))
         options = ["--callback-url", f"http://127.0.0.1:{port.read_text()}/oauth/callback", "--format", "json"]
-        described = ["--client-metadata-url", document] if document else []
+        options += ["--client-metadata-url", document] if document else []
+        options += ["--protocol-era", {LEGACY: "legacy", MODERN: "modern"}[era]] if era else []
         launcher = installed.program("@modelcontextprotocol/inspector", "clients/launcher/build/index.js")
         command = [installed.node(), launcher, "--cli", "--server-url", url, "--transport", "http"]
-        out = await ran([*command, "--method", method, *more, *options, *described], desk)
+        out = await ran([*command, "--method", method, *what, *options, *more], desk)
         answer = json.loads(out)
         return answer.get("result", answer)
 
@@ -212,22 +237,23 @@ def _objects(value: Any) -> list[Mapping[str, Any]]:
     return [found for each in value for found in _objects(each)] if isinstance(value, list) else []
 
 
-def _typescript(name: str, package: str, file: str) -> Program:
+def _typescript(name: str, package: str, file: str, *eras: str) -> Program:
     command = (installed.node(), str(installed.MODULES.parent / "programs" / file))
-    return Program(name, installed.npm_version(package), command)
+    return Program(name, installed.npm_version(package), command, eras)
 
 
-def _python(name: str, package: str, lock: str, environment: str, file: str) -> Program:
+def _python(name: str, package: str, lock: str, environment: str, file: str, *eras: str) -> Program:
     command = (installed.python(environment), str(installed.PROGRAMS / file))
-    return Program(name, installed.python_version(package, lock), command)
+    return Program(name, installed.python_version(package, lock), command, eras)
 
 
+_NODE1, _NODE2 = "@modelcontextprotocol/sdk", "@modelcontextprotocol/client"
 CLIENTS: tuple[Client, ...] = (
-    _typescript("TypeScript SDK, `@modelcontextprotocol/sdk`", "@modelcontextprotocol/sdk", "typescript1.mjs"),
-    _typescript("TypeScript SDK, `@modelcontextprotocol/client`", "@modelcontextprotocol/client", "typescript2.mjs"),
-    _python("Python SDK 1.x, `mcp`", "mcp", "interop-mcp1", "mcp1", "python1.py"),
-    _python("Python SDK 2.x, `mcp`", "mcp", "test", "", "python2.py"),
-    _python("FastMCP client", "fastmcp", "interop-fastmcp", "fastmcp", "fastmcp_client.py"),
+    _typescript(f"TypeScript SDK, `{_NODE1}`", _NODE1, "typescript1.mjs", LEGACY),
+    _typescript(f"TypeScript SDK, `{_NODE2}`", _NODE2, "typescript2.mjs", LEGACY, MODERN),
+    _python("Python SDK 1.x, `mcp`", "mcp", "interop-mcp1", "mcp1", "python1.py", LEGACY),
+    _python("Python SDK 2.x, `mcp`", "mcp", "test", "", "python2.py", LEGACY, MODERN),
+    _python("FastMCP client", "fastmcp", "interop-fastmcp", "fastmcp", "fastmcp_client.py", LEGACY, MODERN),
     Remote("`mcp-remote`", installed.npm_version("mcp-remote")),
     Inspector("MCP Inspector CLI", installed.npm_version("@modelcontextprotocol/inspector")),
 )

@@ -11,6 +11,7 @@ HERE = Path(__file__).parent
 PROGRAMS = HERE / "programs"
 _NODE = ROOT / "build/interop/node"
 MODULES = _NODE / "node_modules"
+EVERYTHING = ROOT / "build/interop/everything/examples/servers/everything-server"
 
 
 @cache

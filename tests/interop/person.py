@@ -8,6 +8,7 @@ with status 1: what it said is in the journal.
 import asyncio
 import json
 import sys
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from tests.fakes.browser import Browser, Page
 
 LOGIN = "alice"
 CONTINUE = "continue"
-RELOADS = 3
+TRIES = 4
 
 
 def pages(journal: Path) -> list[dict[str, Any]]:
@@ -26,29 +27,25 @@ def pages(journal: Path) -> list[dict[str, Any]]:
 
 async def browse(journal: Path, url: str, until: str = "") -> int:
     async with Browser(*([until] if until else [])) as browser:
-        consent = await _opened(browser, journal, url)
+        consent = await _insisting(journal, lambda: browser.open(url))
         if consent.status != 200 or not any(CONTINUE in b.text.lower() for f in consent.forms for b in f.buttons):
             print(f"{consent.status} at {consent.url}: {consent.text[-1500:]}", file=sys.stderr)  # noqa: T201
             return 1
-        idp = await browser.press(consent, CONTINUE)
-        _note(journal, idp)
-        end = await browser.press(idp, LOGIN)
-        _note(journal, end)
+        idp = await _insisting(journal, lambda: browser.press(consent, CONTINUE))
+        end = await _insisting(journal, lambda: browser.press(idp, LOGIN))
         if until:
             print(end.url)  # noqa: T201 - to the client
         return 0
 
 
-async def _opened(browser: Browser, journal: Path, url: str) -> Page:
-    """The page, reloaded as it asks to be when a part did not answer in time: here all parts share a busy machine."""
-    page = await browser.open(url)
-    _note(journal, page)
-    for _ in range(RELOADS):
-        if page.status != HTTPStatus.SERVICE_UNAVAILABLE:
+async def _insisting(journal: Path, step: Callable[[], Awaitable[Page]]) -> Page:
+    """Reloads a page that asks for it, as one does when a part did not answer: here all share a busy machine."""
+    for tries_left in reversed(range(TRIES)):
+        page = await step()
+        _note(journal, page)
+        if page.status != HTTPStatus.SERVICE_UNAVAILABLE or not tries_left:
             break
         await asyncio.sleep(1)
-        page = await browser.open(url)
-        _note(journal, page)
     return page
 
 

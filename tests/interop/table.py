@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 README = Path(__file__).parents[2] / "README.md"
+FAILS, NOT_RUN = "FAILS", "not run"
 BEGIN, END = "<!-- tested clients: written by `make test-interop` -->", "<!-- /tested clients -->"
 
 
@@ -59,5 +60,5 @@ def with_tables(readme: str, tables: Iterable[str]) -> str:
 def outcome(report: Mapping[str, str], *, passed: bool, skipped: str) -> str:
     """What a cell says: `note` is the test's own word for how it went well."""
     if skipped:
-        return f"not run: {skipped}"
-    return report.get("note", "passes") if passed else "FAILS"
+        return f"{NOT_RUN}: {skipped}"
+    return report.get("note", "passes") if passed else FAILS

@@ -4,14 +4,17 @@ Real parts everywhere: Envoy, the sidecar, its store, an identity provider, the 
 install it. Each test is one cell of the README's table.
 """
 
+import os
+import signal
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import aiohttp
 import pytest
+from redis.asyncio import Redis
 
 from sidecar import events
 from sidecar.clock import system_clock
@@ -23,7 +26,7 @@ from sidecar.demo.stack import AUDIENCE
 from sidecar.records import Lifetimes
 from tests.flows.running import Running, eventually, free_port, running
 from tests.flows.test_kinds_of_client import site
-from tests.interop.clients import CLIENTS, Client, Desk, Failed
+from tests.interop.clients import CLIENTS, LEGACY, Client, Desk, Failed, Inspector
 from tests.interop.table import cell
 
 ACCESS, LEEWAY = 4, 2
@@ -60,19 +63,25 @@ async def test_refreshes_under_three_calls_at_once(client: Client, desk: Desk, t
         assert [told["user"] for told in three] == ["alice"] * 3
         assert counted(demo) == (1, 1)
         assert "refresh_token" in [event.flow for event in demo.happened(events.TokenIssued)]
-        assert (await client.run(desk, demo.url, "call"))[0]["user"] == "alice"
-        assert counted(demo) == (1, 1), "started again, with what it kept"
+        assert (await client.run(desk, demo.url, "call"))[0]["user"] == "alice", "started again, with what it kept"
+        assert len(demo.happened(events.ClientRegistered)) == 1
 
 
 @cell("Revoke, sign in again")
 @pytest.mark.req(199)
-async def test_revokes_and_signs_in_again(client: Client, desk: Desk, tmp_path: Path) -> None:
+async def test_revokes_and_signs_in_again(client: Client, desk: Desk, tmp_path: Path, record_property: Any) -> None:
+    """With what it kept. The Inspector has an option for that too, but looks for the metadata where it keeps none."""
     async with running(tmp_path / "demo") as demo:
         await client.run(desk, demo.url, "call")
+        if isinstance(client, Inspector):
+            assert (await client.run(desk, demo.url, "anew"))[0]["user"] == "alice"
+            own = "revokes" if demo.happened(events.GrantEnded) else "does not revoke"
+            record_property("note", f"passes; its own `--relogin` {own}")
+        ended, (sign_ins, registrations) = len(demo.happened(events.GrantEnded)), counted(demo)
         await revoke(demo, desk)
-        assert [event.reason for event in demo.happened(events.GrantEnded)] == ["revoked"]
+        assert [event.reason for event in demo.happened(events.GrantEnded)][ended:] == ["revoked"]
         assert (await client.run(desk, demo.url, "call"))[0]["user"] == "alice"
-        assert counted(demo) == (2, 1)
+        assert counted(demo) == (sign_ins + 1, registrations)
 
 
 @cell("By document (CIMD)")
@@ -97,10 +106,53 @@ async def test_takes_the_url_with_a_slash(client: Client, desk: Desk, tmp_path: 
 @cell("A path beside another server")
 @pytest.mark.req(199)
 async def test_signs_in_at_each_of_two_servers_on_a_host(client: Client, desk: Desk, tmp_path: Path) -> None:
-    async with two_servers(tmp_path / "demo") as (demo, other):
+    async with beside(tmp_path / "demo", "/files/mcp") as (demo, other):
         assert (await client.run(desk, demo.url, "call"))[0]["user"] == "alice"
         assert (await client.run(second(desk), other, "call"))[0]["user"] == "alice"
-        assert {event.server for event in demo.happened(events.SignedIn)} == {"demo", "files"}
+        assert servers(demo) == ["demo", "other"]
+
+
+@cell("A host itself, without a path")
+@pytest.mark.req(8, 199)
+async def test_signs_in_at_a_server_at_the_root_of_its_host(client: Client, desk: Desk, tmp_path: Path) -> None:
+    async with beside(tmp_path / "demo", "") as (demo, root):
+        assert (await client.run(desk, root, "call"))[0]["user"] == "alice"
+        assert (await client.run(second(desk), f"{root}/", "call"))[0]["user"] == "alice"
+        assert servers(demo) == ["other", "other"]
+
+
+@cell("Wire versions")
+@pytest.mark.req(190, 199)
+async def test_speaks_each_wire_version_that_it_knows(client: Client, tmp_path: Path, record_property: Any) -> None:
+    async with running(tmp_path / "demo") as demo:
+        for era in client.eras:
+            steps = "list", "call", "three"
+            tools, told, three = await client.run(Desk.at(tmp_path / era), demo.url, *steps, era=era)
+            assert "whoami" in tools
+            for each in (told, *three):
+                assert each["user"] == "alice"
+                assert ("mcp-session-id" in each["headers"]) is (era == LEGACY), each["headers"]
+        record_property("note", ", ".join(client.eras))
+
+
+@cell("The store away, then back")
+@pytest.mark.req(199)
+async def test_works_again_after_the_store_was_away(
+    client: Client, desk: Desk, tmp_path: Path, record_property: Any
+) -> None:
+    """What failed meanwhile is tried again with what it kept; nobody registers anew.
+
+    Its token ended meanwhile. Programs of the Python SDK that start with such a token sign in, store or no store.
+    """
+    async with running(tmp_path / "demo", lifetimes=SHORT) as demo:
+        await client.run(desk, demo.url, "call", OVER)
+        async with store_away(demo):
+            with suppress(Failed):  # a program that refreshed as it ended is remembered for two seconds
+                await client.run(desk, demo.url, "call")
+        assert (await client.run(desk, demo.url, "call"))[0]["user"] == "alice"
+        sign_ins, registrations = counted(demo)
+        assert registrations == 1
+        record_property("note", "goes on" if sign_ins == 1 else "signs in again")
 
 
 @cell("Registration deleted behind its back")
@@ -133,6 +185,11 @@ def counted(demo: Running) -> tuple[int, int]:
     return len(demo.happened(events.SignedIn)), len(demo.happened(events.ClientRegistered))
 
 
+def servers(demo: Running) -> list[str]:
+    """Where somebody signed in."""
+    return [event.server for event in demo.happened(events.SignedIn)]
+
+
 def second(desk: Desk) -> Desk:
     """A machine that knows nothing: as after removing the server from the program."""
     return Desk.at(desk.home.with_name("again"))
@@ -153,8 +210,12 @@ async def revoke(demo: Running, desk: Desk) -> None:
 
 
 async def forget(demo: Running) -> None:
-    """An operator deletes the client, and tries again when told to: all parts share a busy machine."""
+    """An operator deletes the client, and tries again when told to: all parts share a busy machine.
+
+    What was told to be uncertain may have been done, and then is not there the second time.
+    """
     (registered,) = demo.happened(events.ClientRegistered)
+    done = {200}
     connector = aiohttp.UnixConnector(str(demo.stack.plan.folder.socket("admin")))
     sent = {"Authorization": f"Bearer {ADMIN}"}
     async with aiohttp.ClientSession(connector=connector, headers=sent) as session:
@@ -162,28 +223,39 @@ async def forget(demo: Running) -> None:
         async def deleted() -> bool:
             url = f"http://admin/admin/clients/{quote(registered.client, safe='')}"
             async with session.delete(url) as response:
-                assert response.status in {200, 503}, await response.text()
-                return response.status == 200
+                assert response.status in {*done, 503}, await response.text()
+                done.add(404)
+                return response.status != 503
 
         await eventually(deleted)
 
 
 @asynccontextmanager
-async def two_servers(folder: Path) -> AsyncIterator[tuple[Running, str]]:
-    """The demo's server at /mcp and another one at /files/mcp of the same host. The URL is the second one's."""
+async def store_away(demo: Running) -> AsyncIterator[None]:
+    """It takes connections and answers nothing: a machine that hangs."""
+    async with Redis(unix_socket_path=str(demo.stack.plan.folder.store / "valkey.sock")) as store:
+        process = int((await store.info("server"))["process_id"])
+    os.kill(process, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        os.kill(process, signal.SIGCONT)
+
+
+@asynccontextmanager
+async def beside(folder: Path, path: str) -> AsyncIterator[tuple[Running, str]]:
+    """The demo's server at /mcp and another one at `path` of the same host. The URL is the other one's."""
     port = free_ports(3)
-    origin, idp, other = (
-        f"http://localhost:{port}",
-        f"http://127.0.0.1:{port + 1}",
-        f"http://localhost:{port}/files/mcp",
-    )
+    origin, idp = f"http://localhost:{port}", f"http://127.0.0.1:{port + 1}"
+    other = f"{origin}{path}"
     with listen() as listener:
         servers = [
             {"name": "demo", "resource": f"{origin}/mcp", "origin": f"http://127.0.0.1:{port + 2}", "pool": "demo"},
-            {"name": "files", "resource": other, "origin": f"http://127.0.0.1:{port_of(listener)}", "pool": "demo"},
+            {"name": "other", "resource": other, "origin": f"http://127.0.0.1:{port_of(listener)}", "pool": "demo"},
         ]
-        files = demo_app(public_url=other, idp_issuer=idp, verifier=SignedTokens(idp, AUDIENCE, system_clock))
-        async with asgi_on(listener, files), running(folder, port=port, more={"servers": servers}) as demo:
+        verifier = SignedTokens(idp, AUDIENCE, system_clock)
+        app = demo_app(public_url=other if path else f"{other}/", idp_issuer=idp, verifier=verifier)
+        async with asgi_on(listener, app), running(folder, port=port, more={"servers": servers}) as demo:
             assert (demo.stack.idp.issuer, demo.stack.mcp_origin) == (idp, servers[0]["origin"]), "a port was taken"
             yield demo, other
 

@@ -22,7 +22,8 @@ async def main() -> None:
         client_metadata_url=errand.get("document") or None,
         callback_timeout=20,
     )
-    async with Client(errand["url"], auth=auth) as client:
+    mode = "legacy" if errand.get("era") == "2025-11-25" else "auto"
+    async with Client(errand["url"], auth=auth, mode=mode) as client:
 
         async def call() -> Any:
             result = await client.call_tool("whoami", {})

@@ -45,9 +45,10 @@ async def main() -> None:
     )
     document = errand.get("document") or None
     auth = OAuthClientProvider(errand["url"], metadata, Storage(), open_browser, callback, document)
+    mode = "legacy" if errand.get("era") == "2025-11-25" else "auto"
     async with (
         httpx2.AsyncClient(auth=auth, timeout=30, follow_redirects=True) as http,
-        Client(streamable_http_client(errand["url"], http_client=http)) as client,
+        Client(streamable_http_client(errand["url"], http_client=http), mode=mode) as client,
     ):
 
         async def call() -> Any:

@@ -3,7 +3,8 @@ import { Client, StreamableHTTPClientTransport, UnauthorizedError } from '@model
 import { Provider, answer, errand } from './state.mjs';
 
 const provider = new Provider();
-const client = () => new Client({ name: errand.name, version: '1' }, { versionNegotiation: { mode: 'auto' } });
+const mode = errand.era === '2025-11-25' ? 'legacy' : 'auto';
+const client = () => new Client({ name: errand.name, version: '1' }, { versionNegotiation: { mode } });
 const transport = () => new StreamableHTTPClientTransport(new URL(errand.url), { authProvider: provider });
 
 let session = client();
