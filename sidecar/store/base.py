@@ -73,6 +73,8 @@ class GrantState:
     accesses: Mapping[int, Access] = field(default_factory=dict)
     """By generation; may hold expired ones."""
     refresh: Refresh | None = None
+    behind: int = 0
+    """The user's cut-off that stood when it was made, so the next one ends it; 0: there was none."""
 
 
 @dataclass(frozen=True, slots=True)

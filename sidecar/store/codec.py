@@ -37,6 +37,7 @@ class F:
     UPSTREAM_REFRESHABLE = "ur"
     UPSTREAM_SERIAL = "un"
     UPSTREAM_REFUSED = "ux"
+    CUTOFF = "uc"
     ACCESS = "a:"
     """A prefix; the generation follows."""
     # Only the scripts touch: ce cu ct (code), pg pt pa (previous refresh token), lo lu lm lc (lease). See SCHEMA.md.
@@ -154,11 +155,17 @@ ENDING = "ending"
 """Denies like any other text; tells that the sweep of the client's grants is not over."""
 
 
-def denies(value: bytes | None, created_at: int) -> bool:
-    """Whether a denial forbids what began at `created_at`: always, or up to a second. What cannot be read, denies."""
-    if value is None:
-        return False
-    return not (value.isdigit() and created_at > int(value))
+def cutoff(value: bytes | None) -> int:
+    """The number of a user's cut-off behind which something may begin; 0: there is none."""
+    return int(value) if value is not None and value.isdigit() else 0
+
+
+def denies(value: bytes | None, behind: int) -> bool:
+    """Whether a user's denial forbids what began behind cut-off `behind`: always, or because there is a later one.
+
+    What cannot be read, denies.
+    """
+    return value is not None and not (value.isdigit() and behind >= int(value))
 
 
 def _tag(grant_id: str) -> str:

@@ -34,6 +34,9 @@ class InitialAccessTokens(Protocol):
         `spend` False: ask whether there is one, and leave it.
         """
 
+    async def refund_initial_access(self, token_id: str) -> None:
+        """Give a use back to a token that still is. Whoever took it says that it came to nothing."""
+
     async def initial_accesses(self, pool_id: str) -> tuple[InitialAccessToken, ...]:
         """Those of the pool that are not over, used up ones too: whoever ends first comes first."""
 

@@ -69,22 +69,30 @@ class Sweep:
 
     whose: Whose
     until: int | None
-    """Those that began at or before this second; None: all of them."""
+    """Those that began before this cut-off was made, by its number; None: all of them."""
     reason: EndReason
     details: Mapping[str, str]
     """What whoever finishes it has to say about it: plain text, no secret."""
 
 
 class Sweeps(Protocol):
-    """Cut-offs, which keep new grants from being made; and what must be ended behind them, once they stand."""
+    """Cut-offs, which part what began before from what begins behind them; and what must be ended, once they stand.
 
-    async def cut_off(self, whose: OfUser | OfPool, until: int | None) -> None:
-        """Nothing that began at or before `until` is created; None: nothing at all. Never weakens what stands."""
+    Each has a number, later than all that were given to the same user: the store's time in ms, unless that went back.
+    A grant keeps the number that stood when it was made. No clock of a replica says what came first.
+    """
+
+    async def cut_off(self, whose: OfUser | OfPool, *, bar: bool) -> int | None:
+        """All there is must end; `bar`: nothing new is created either, and that is never weakened. Pools know no other.
+
+        The number, for the sweep; None: what stands denies everything and was not ours to number.
+        """
 
     async def cutoff_of(self, whose: OfUser | OfPool) -> tuple[bool, int | None]:
-        """Whether there is one, and its `until`."""
+        """Whether there is one, and its number; None: nothing new is created."""
 
-    async def lift_cutoff(self, whose: OfUser | OfPool) -> bool: ...
+    async def lift_cutoff(self, whose: OfUser) -> bool:
+        """New grants are created again, under a new number. False: they were all the time."""
 
     async def readmit_client(self, client_id: str) -> bool:
         """Its denial goes. For ids that mean the same afterwards only: documents and configured clients."""

@@ -152,6 +152,7 @@ def read_state(grant_id: str, answer: Mapping[bytes, bytes]) -> GrantState | Non
             int(name[start:]): unpack_access(value) for name, value in stored.items() if name.startswith(F.ACCESS)
         },
         refresh=_refresh(stored),
+        behind=int(stored.get(F.CUTOFF, 0)),
     )
 
 

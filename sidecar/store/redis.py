@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from sidecar.store.codec import Keys
 from sidecar.store.embedded import embedded_server
 from sidecar.store.redis_clients import RedisClients
+from sidecar.store.redis_connect import connect
 from sidecar.store.redis_grants import RedisGrants
 from sidecar.store.redis_initial_access import RedisInitialAccess
 from sidecar.store.redis_limits import RedisLimits
@@ -17,7 +18,6 @@ from sidecar.store.redis_pools import RedisPools
 from sidecar.store.redis_transactions import RedisTransactions
 from sidecar.store.redis_upstream import RedisUpstream
 from sidecar.store.redis_upstream_registrations import RedisUpstreamRegistrations
-from sidecar.store.redis_urls import connect
 
 EMBEDDED = "embedded:"
 

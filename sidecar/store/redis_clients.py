@@ -5,13 +5,13 @@ An entry that nobody uses is forgotten; one that was changed, and a denial, neve
 
 from typing import Literal
 
-from sidecar.store.base import StoreError
 from sidecar.store.codec import ALWAYS, ENDING
 from sidecar.store.packing import client_pairs, read_client
-from sidecar.store.redis_part import UNCONFIRMED, Part, milliseconds
+from sidecar.store.redis_part import Part, milliseconds
 from sidecar.store.registry import Denial, Registration
 
-_BATCH = 64
+_NO_END = -1
+"""What PTTL says of an entry that was changed."""
 
 
 class RedisClients(Part):
@@ -35,14 +35,20 @@ class RedisClients(Part):
         return True
 
     async def registered(self, client_id: str) -> Registration | None:
-        stored = await self.link.command("HGETALL", self.keys.client(client_id))
-        return self._readable(lambda: read_client(client_id, stored))
+        key = self.keys.client(client_id)
+        stored = await self.link.command("HGETALL", key)
+        entry = self._readable(lambda: read_client(client_id, stored))
+        if entry is None and stored and await self.link.command("PTTL", key) == _NO_END:
+            return Registration(client_id, "", {}, 0, 0, lost=True)
+        return entry
 
-    async def used(self, client_id: str, at: int, seconds: int) -> None:
+    async def used(self, client_id: str, at: int, seconds: int) -> bool:
         life = milliseconds(seconds)
         pool_id = await self.link.script("client_used", self.keys.client(client_id), at, life)
-        if pool_id is not None:
-            await self._enlist(pool_id.decode(), client_id, life)
+        if pool_id is None:
+            return False
+        await self._enlist(pool_id.decode(), client_id, life)
+        return True
 
     async def deny(self, client_id: str) -> None:
         key = self.keys.denied_client(client_id)
@@ -55,16 +61,11 @@ class RedisClients(Part):
             return ""
         return "ending" if value == ENDING.encode() else "ended"
 
-    async def grants_of(self, client_id: str) -> tuple[str, ...]:
-        listed = await self.link.command("ZRANGE", self.keys.grants_of(client_id), 0, _BATCH - 1)
-        return tuple(grant_id.decode() for grant_id in listed)
-
-    async def unlist(self, client_id: str, grant_ids: tuple[str, ...]) -> None:
-        await self.link.command("ZREM", self.keys.grants_of(client_id), *grant_ids)
-
-    async def forget(self, client_id: str) -> None:
+    async def forget(self, client_id: str) -> bool:
+        if await self.denied(client_id) != "ending":
+            return False
         await self._remove(client_id)
-        await self.link.command("SET", self.keys.denied_client(client_id), ALWAYS)
+        return bool(await self.link.script("client_end", self.keys.denied_client(client_id), ENDING, ALWAYS))
 
     async def _enlist(self, pool_id: str, client_id: str, life: int | Literal[""]) -> None:
         """For so many milliseconds, or for good. A later end stays."""
@@ -77,7 +78,3 @@ class RedisClients(Part):
         if pool_id is not None:
             await self.link.command("ZREM", self.keys.clients_of(pool_id.decode()), client_id)
         await self.link.command("DEL", key)
-
-    async def _confirm_beside(self, key: str) -> None:
-        if not await self.link.confirmed(self.keys.barrier_beside(key)):
-            raise StoreError(UNCONFIRMED)

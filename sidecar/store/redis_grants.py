@@ -13,7 +13,7 @@ from sidecar.store.base import (
     Rotated,
     StoreError,
 )
-from sidecar.store.codec import access_field, denies
+from sidecar.store.codec import F, access_field, cutoff, denies
 from sidecar.store.packing import grant_pairs, issued_pairs, read_state, read_view, view_fields
 from sidecar.store.redis_link import together
 from sidecar.store.redis_part import UNCONFIRMED, Part, given, milliseconds, optional
@@ -30,7 +30,10 @@ class RedisGrants(Part):
     async def create(self, new: NewGrant) -> bool:
         # Whoever denies writes the denial, then sweeps the index; we write the index, then read the denial. So one of
         # the two sees the other, whichever way they interleave.
+        # What begins behind a user's cut-off is told from what that ended by its number, read before all else: no clock
+        # is compared, since those of replicas differ.
         grant = new.grant
+        behind = cutoff(await self.link.command("GET", self.keys.denied_user(grant.pool_id, grant.identity.subject)))
         await self._list(grant, life=new.code_life + _MARGIN)
         stored = await self.link.script(
             "grant_create",
@@ -38,11 +41,12 @@ class RedisGrants(Part):
             milliseconds(new.code_life),
             milliseconds(_MARGIN),
             *grant_pairs(new),
+            *(F.CUTOFF, behind),
         )
         if not stored:
             raise StoreError("the store already has a grant of this id")
-        denials = await together(*(self.link.command("GET", key) for key in self.keys.denials(grant)))
-        if any(denies(value, grant.created_at) for value in denials):
+        client, user, pool = await together(*(self.link.command("GET", key) for key in self.keys.denials(grant)))
+        if client is not None or pool is not None or denies(user, behind):
             await self.link.command("DEL", self.keys.grant(grant.id))
             await together(*(self.link.command("ZREM", key, grant.id) for key in self.keys.indexes(grant)))
             return False

@@ -30,6 +30,9 @@ class RedisInitialAccess(Part):
             self.on_shortfall("initial_access")
         return bool(good)
 
+    async def refund_initial_access(self, token_id: str) -> None:
+        await self.link.script("initial_access_refund", self.keys.initial_access(token_id))
+
     async def initial_accesses(self, pool_id: str) -> tuple[InitialAccessToken, ...]:
         listed = await self.link.command("ZRANGE", self.keys.initial_accesses(pool_id), 0, -1)
         found: list[InitialAccessToken | None] = []

@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from redis.asyncio import Redis, RedisCluster
 from redis.asyncio.client import PubSub
+from redis.asyncio.sentinel import MasterNotFoundError
 from redis.exceptions import (
     AuthenticationError,
     ConnectionError,  # noqa: A004 -- redis-py's own
@@ -30,6 +31,8 @@ from redis.exceptions import (
 from sidecar.clock import Monotonic, random_text, system_entropy, system_monotonic
 from sidecar.store.base import TURNS, StoreError
 from sidecar.store.codec import SCHEMA
+from sidecar.store.redis_cluster import PatientCluster
+from sidecar.store.redis_tls import tls_fault
 
 Client = Redis | RedisCluster
 Argument = str | bytes | int | float
@@ -56,6 +59,9 @@ _CODES = {
     "NOPERM": "the store's user may not do this",
 }
 _CODE = re.compile(rf"\b({'|'.join(_CODES)})\b")
+# A sentinel's refusal reaches us as text only.
+_CREDENTIALS = re.compile(r"\b(NOAUTH|WRONGPASS|AuthenticationError)\b")
+_CLOSED = re.compile(r"while reading from|Connection closed by server|Connection reset")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,14 +90,20 @@ def _judged(error: BaseException) -> tuple[str, str]:
     if code:
         return code.lower(), _CODES[code]
     # redis-py wraps what went wrong while connecting.
-    if any(isinstance(each, AuthenticationError | NoPermissionError) for each in (error, error.__cause__)):
+    wrapped = any(isinstance(each, AuthenticationError | NoPermissionError) for each in (error, error.__cause__))
+    if wrapped or _CREDENTIALS.search(str(error)):
         return "credentials", "the store refused our credentials"
+    if fault := tls_fault(str(error)):
+        return "tls", fault
     if isinstance(error, TimeoutError | builtins.TimeoutError):
         return "timeout", "the store did not answer in time"
+    if isinstance(error, MasterNotFoundError):
+        return "unreachable", "the store's sentinels name no primary"
     if isinstance(error, SlotNotCoveredError):
         return "uncovered", "the store's cluster does not cover this key"
     if isinstance(error, ConnectionError | RedisClusterException | OSError | AttributeError):
-        return "unreachable", "the store cannot be reached"
+        closed = _CLOSED.search(str(error))
+        return "unreachable", "the store closed the connection" if closed else "the store cannot be reached"
     return "error", "the store answered with an error"
 
 
@@ -191,6 +203,8 @@ class Link:
             if error_code(error) == "READONLY" and isinstance(self._client, Redis):
                 # The primary moved behind this address: resolve it anew, at the next use.
                 await self._client.connection_pool.disconnect(inuse_connections=False)
+            if outcome == "timeout" and isinstance(self._client, PatientCluster):
+                self._client.look_again()
             raise StoreError(explain(error)) from error
         finally:
             self._on_call(kind, operation, outcome, self.monotonic() - started)

@@ -2,12 +2,11 @@
 
 from functools import partial
 
-from sidecar.store.base import StoreError
 from sidecar.store.codec import ALWAYS
 from sidecar.store.listing import OfClient, OfPool, OfUser, Page, Sweep, Whose
 from sidecar.store.packing import pack_sweep, read_client, read_sweep
 from sidecar.store.redis_link import together
-from sidecar.store.redis_part import UNCONFIRMED, Part
+from sidecar.store.redis_part import Part
 from sidecar.store.registry import Registration
 
 _AT_ONCE = 32
@@ -41,24 +40,26 @@ class RedisListings(Part):
         if grant_ids:
             await self.link.command("ZREM", self._listing(whose), *grant_ids)
 
-    async def cut_off(self, whose: OfUser | OfPool, until: int | None) -> None:
+    async def cut_off(self, whose: OfUser | OfPool, *, bar: bool) -> int | None:
         key = self._cutoff(whose)
-        await self.link.script("cut_off", key, ALWAYS if until is None else until)
-        if not await self.link.confirmed(self.keys.barrier_beside(key)):
-            raise StoreError(UNCONFIRMED)
+        number = int(await self.link.script("cut_off", key, ALWAYS if bar else ""))
+        await self._confirm_beside(key)
+        return number or None
 
     async def cutoff_of(self, whose: OfUser | OfPool) -> tuple[bool, int | None]:
         value = await self.link.command("GET", self._cutoff(whose))
         return value is not None, int(value) if value is not None and value.isdigit() else None
 
-    async def lift_cutoff(self, whose: OfUser | OfPool) -> bool:
-        return bool(await self.link.command("DEL", self._cutoff(whose)))
+    async def lift_cutoff(self, whose: OfUser) -> bool:
+        return bool(await self.link.script("cut_off_lift", self._cutoff(whose)))
 
     async def readmit_client(self, client_id: str) -> bool:
         return bool(await self.link.command("DEL", self.keys.denied_client(client_id)))
 
     async def sweep_begun(self, sweep: Sweep) -> None:
-        await self.link.command("SADD", self.keys.sweeps(), pack_sweep(sweep))
+        key = self.keys.sweeps()
+        await self.link.command("SADD", key, pack_sweep(sweep))
+        await self._confirm_beside(key)
 
     async def sweeps_pending(self) -> tuple[Sweep, ...]:
         packed = await self.link.command("SMEMBERS", self.keys.sweeps())

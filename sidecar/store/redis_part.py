@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from sidecar.store.base import StoreError
 from sidecar.store.codec import Keys
 from sidecar.store.packing import Unreadable
 from sidecar.store.redis_link import Link
@@ -25,9 +26,14 @@ class Part:
     """A record that stays but counts as absent: `grant_schema`, `grant_record`, `client_schema`, `client_record`,
     `initial_access_schema`, `initial_access_record`."""
     on_shortfall: Notice = ignore
+    """Too few replicas confirmed a write that stands all the same: `redeem`, `rotate`, `initial_access`."""
     on_echo: Callable[[float], None] = ignore
     """Told how many seconds it took until we heard ourselves."""
-    """Too few replicas confirmed a write that stands all the same: `redeem`, `rotate`, `initial_access`."""
+
+    async def _confirm_beside(self, key: str) -> None:
+        """Raises StoreError when too few replicas have what was written to this key, which has no hash tag."""
+        if not await self.link.confirmed(self.keys.barrier_beside(key)):
+            raise StoreError(UNCONFIRMED)
 
     def _readable(self, decode: Callable[[], T | None]) -> T | None:
         """None for what this version cannot read: deny, and keep the record (design 9, threats RD-06)."""

@@ -17,6 +17,8 @@ class Registration:
     last_used_at: int
     sealed_body: bytes = field(repr=False, default=b"")
     """Also of every client that was changed: it says what the id would otherwise say."""
+    lost: bool = False
+    """It was changed, and nobody here can read to what: so nothing of it counts, nor what the id says by itself."""
 
 
 Denial = Literal["", "ending", "ended"]
@@ -32,19 +34,16 @@ class Clients(Protocol):
 
     async def registered(self, client_id: str) -> Registration | None: ...
 
-    async def used(self, client_id: str, at: int, seconds: int) -> None:
-        """Slide the entry's life, unless it was changed: then it has no end."""
+    async def used(self, client_id: str, at: int, seconds: int) -> bool:
+        """Slide the entry's life, unless it was changed: then it has no end. False: there is none."""
 
     async def deny(self, client_id: str) -> None:
         """From now on `ending`, if it was not denied. Nothing is created for a denied client."""
 
     async def denied(self, client_id: str) -> Denial: ...
 
-    async def grants_of(self, client_id: str) -> tuple[str, ...]:
-        """Some of the grants that are listed for the client; none when none is. A listed one may be over."""
+    async def forget(self, client_id: str) -> bool:
+        """When its grants are ended: its entry goes, and `ending` becomes `ended`. False: it is not `ending` any more.
 
-    async def unlist(self, client_id: str, grant_ids: tuple[str, ...]) -> None:
-        """These need not be found again: they are over."""
-
-    async def forget(self, client_id: str) -> None:
-        """A denied client's entry goes, and the denial says `ended`."""
+        So of several that come to the end of it one tells of it, and none denies a client that was let in since.
+        """

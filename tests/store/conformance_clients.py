@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from tests.store.build import created, new_grant, redeemed
+from sidecar.store.redis import RedisStore
+from tests.store.build import new_grant
 from tests.store.conformance_others import REGISTRATION
 
 ID = REGISTRATION.client_id
@@ -29,9 +30,10 @@ async def test_a_denial_goes_from_ending_to_ended_and_no_further(store):
     for _ in range(2):
         await store.deny(ID)
         assert await store.denied(ID) == "ending"
-    await store.forget(ID)
+    assert await store.forget(ID) is True
     await store.deny(ID)
     assert await store.denied(ID) == "ended"
+    assert await store.forget(ID) is False
     assert await store.denied("dcr1-other") == ""
     assert await store.link.command("PTTL", store.keys.denied_client(ID)) == -1
 
@@ -52,28 +54,47 @@ async def test_nothing_is_made_for_a_client_that_is_being_deleted(store, all_key
     assert await all_keys() == keys
 
 
-@pytest.mark.req(73)
-async def test_the_grants_of_a_client_are_listed_until_they_are_struck(store):
-    mine = {(await made(store, client_id=ID)).grant.id for made in (created, redeemed, redeemed)}
-    await redeemed(store, client_id="dcr1-other")
-    listed = await store.grants_of(ID)
-    assert set(listed) == mine
-    await store.unlist(ID, listed[:2])
-    assert await store.grants_of(ID) == listed[2:]
-    await store.unlist(ID, listed)
-    assert await store.grants_of(ID) == ()
+class _LetInMeanwhile(RedisStore):
+    """An operator lets the client in while a late replica comes to the end of its sweep."""
+
+    __slots__ = ()
+
+    async def _remove(self, client_id):
+        await super()._remove(client_id)
+        await self.readmit_client(client_id)
 
 
 @pytest.mark.req(73)
-async def test_all_of_many_grants_are_found(store):
-    for _ in range(130):
-        await created(store, client_id=ID)
-    found = 0
-    while listed := await store.grants_of(ID):
-        for grant_id in listed:
-            found += await store.revoke(grant_id)
-        await store.unlist(ID, listed)
-    assert found == 130
+async def test_a_client_that_is_let_in_again_at_that_very_moment_is_not_denied(store):
+    await store.deny(ID)
+    assert await _LetInMeanwhile(store.link, store.keys).forget(ID) is False
+    assert await store.denied(ID) == ""
+
+
+@pytest.mark.req(73)
+async def test_a_client_that_was_let_in_again_is_not_denied_by_whoever_comes_late(store):
+    """Two replicas ended its grants; an operator was faster than the second."""
+    await store.register(REGISTRATION, 3600)
+    await store.deny(ID)
+    assert await store.forget(ID) is True
+    assert await store.readmit_client(ID) is True
+    await store.register(REGISTRATION, 3600)
+    assert await store.forget(ID) is False
+    assert await store.denied(ID) == ""
+    assert await store.registered(ID) == REGISTRATION
+
+
+@pytest.mark.parametrize(("field", "value"), [("s", b"2"), ("d", b"{"), ("b", None)])
+async def test_a_changed_entry_that_cannot_be_read_is_lost_and_no_absent_one(store, unreadable, field, value):
+    """Or the client would have back what it gave up."""
+    assert await store.change(REGISTRATION)
+    key = store.keys.client(ID)
+    await (store.link.command("HSET", key, field, value) if value else store.link.command("HDEL", key, field))
+    lost = await store.registered(ID)
+    assert (lost.lost, lost.client_id, lost.sealed_body) == (True, ID, b"")
+    assert len(unreadable) == 1
+    await store.link.command("PEXPIRE", key, 3_600_000)  # an entry that was never changed has an end
+    assert await store.registered(ID) is None
 
 
 async def test_a_forgotten_client_leaves_its_denial_only(store, all_keys):

@@ -208,8 +208,10 @@ DENIALS = [
     pytest.param("pool", ALWAYS, False, id="pool"),
     pytest.param("user", "not a denial that we know", False, id="unreadable"),
     pytest.param("user", "", False, id="empty"),
-    pytest.param("pool", "4000000000", False, id="cut-off-ahead"),
-    pytest.param("pool", "1", True, id="cut-off-long-past"),
+    pytest.param("user", "*1800000000000", False, id="barred"),
+    pytest.param("user", "4000000000", True, id="behind-a-cut-off"),
+    pytest.param("client", "1", False, id="client-number"),
+    pytest.param("pool", "1", False, id="pool-number"),
 ]
 
 

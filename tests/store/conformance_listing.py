@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from sidecar.store.listing import OfClient, OfPool, OfUser, Sweep
+from sidecar.store.redis import RedisStore
 from tests.store.build import created, new_grant, now, redeemed
 from tests.store.conformance_others import REGISTRATION
 
@@ -92,7 +93,8 @@ async def test_an_entry_that_is_gone_or_unreadable_is_passed_over(store, unreada
 
 async def test_a_forgotten_client_is_not_listed(store):
     await store.register(_client(1), 3600)
-    await store.forget("dcr1-001")
+    await store.deny("dcr1-001")
+    assert await store.forget("dcr1-001")
     assert await _listed(store) == []
     assert await store.link.command("EXISTS", store.keys.clients_of(POOL)) == 0
 
@@ -131,37 +133,79 @@ async def test_a_struck_grant_is_not_found_there_again(store):
     assert (await store.grants_listed(OfClient(grant.client_id))).items == (grant.id,)
 
 
-@pytest.mark.parametrize("whose", [OfUser("corp-1", "user|1"), OfPool("corp-1")], ids=["user", "pool"])
-async def test_a_cutoff_denies_what_began_up_to_its_second(store, whose):
-    at = now()
-    assert await store.cutoff_of(whose) == (False, None)
-    await store.cut_off(whose, at)
-    assert await store.cutoff_of(whose) == (True, at)
-    assert await store.create(new_grant(created_at=at)) is False
-    assert await store.create(new_grant(created_at=at + 1)) is True
-    assert await store.lift_cutoff(whose) is True
-    assert await store.lift_cutoff(whose) is False
-    assert await store.create(new_grant(created_at=at)) is True
+ALICE = OfUser("corp-1", "user|1")
 
 
-async def test_a_cutoff_is_never_weakened(store):
-    whose = OfUser("corp-1", "user|1")
-    await store.cut_off(whose, 2000)
-    await store.cut_off(whose, 1000)
-    assert await store.cutoff_of(whose) == (True, 2000)
-    await store.cut_off(whose, 3000)
-    assert await store.cutoff_of(whose) == (True, 3000)
-    await store.cut_off(whose, None)
-    await store.cut_off(whose, 4000)
+@pytest.mark.parametrize("skew", [-180, 0, 180], ids=["behind", "right", "ahead"])
+async def test_a_cutoff_parts_what_was_made_before_from_what_is_made_after_whatever_a_clock_says(store, skew):
+    before = await created(store, created_at=now() + skew)
+    assert (before.behind, await store.cutoff_of(ALICE)) == (0, (False, None))
+    first = await store.cut_off(ALICE, bar=False)
+    assert await store.cutoff_of(ALICE) == (True, first)
+    assert now() - 5 <= first // 1000 <= now() + 5
+    after = await created(store, created_at=now() - skew)
+    assert before.behind < first == after.behind
+    second = await store.cut_off(ALICE, bar=False)
+    assert after.behind < second == (await created(store)).behind
+    assert (await created(store, pool_id="other-1")).behind == 0
+
+
+class _CutOffMeanwhile(RedisStore):
+    """Somebody offboards the user while a grant is being made."""
+
+    __slots__ = ()
+
+    async def _list(self, *grant, **end):
+        await super()._list(*grant, **end)
+        await self.cut_off(ALICE, bar=False)
+
+
+async def test_a_grant_that_is_made_while_its_user_is_cut_off_is_undone(store, all_keys):
+    """The sweep behind the cut-off may have been over before it was listed."""
+    assert await _CutOffMeanwhile(store.link, store.keys).create(new_grant()) is False
+    assert await all_keys() == [store.keys.denied_user(ALICE.pool_id, ALICE.subject).encode()]
+
+
+async def test_numbers_only_grow_also_when_the_servers_time_goes_back(store):
+    key, ahead = store.keys.denied_user(ALICE.pool_id, ALICE.subject), (now() + 86400) * 1000
+    await store.link.command("SET", key, ahead)
+    assert await store.cut_off(ALICE, bar=False) == ahead + 1
+    assert await store.cut_off(ALICE, bar=True) == ahead + 2
+    assert await store.lift_cutoff(ALICE) is True
+    assert await store.cutoff_of(ALICE) == (True, ahead + 3)
+
+
+@pytest.mark.parametrize("whose", [ALICE, OfPool("corp-1")], ids=["user", "pool"])
+async def test_a_bar_denies_everything_and_is_never_weakened(store, whose):
+    first = await store.cut_off(whose, bar=True)
+    assert await store.cut_off(whose, bar=False) > first
     assert await store.cutoff_of(whose) == (True, None)
     assert await store.create(new_grant()) is False
 
 
+@pytest.mark.parametrize("stands", ["", "*", "?"], ids=["ours", "without-number", "of-another-version"])
+async def test_who_is_let_in_again_begins_behind_what_was_ended(store, stands):
+    number = await store.cut_off(ALICE, bar=True)
+    if stands:
+        await store.link.command("SET", store.keys.denied_user(ALICE.pool_id, ALICE.subject), stands)
+    assert await store.create(new_grant()) is False
+    assert await store.lift_cutoff(ALICE) is True
+    assert await store.lift_cutoff(ALICE) is False
+    assert (await created(store)).behind >= number
+
+
+async def test_nobody_is_let_in_again_who_was_not_kept_out(store):
+    assert await store.lift_cutoff(ALICE) is False
+    await store.cut_off(ALICE, bar=False)
+    stands = await store.cutoff_of(ALICE)
+    assert await store.lift_cutoff(ALICE) is False
+    assert await store.cutoff_of(ALICE) == stands
+
+
 async def test_what_no_version_of_ours_wrote_is_not_taken_for_a_weaker_cutoff(store):
-    whose = OfUser("corp-1", "user|1")
     await store.link.command("SET", store.keys.denied_user("corp-1", "user|1"), "?")
-    await store.cut_off(whose, 4000)
-    assert await store.cutoff_of(whose) == (True, None)
+    assert await store.cut_off(ALICE, bar=False) is None
+    assert await store.cutoff_of(ALICE) == (True, None)
 
 
 SWEEPS = (

@@ -83,14 +83,14 @@ async def test_a_registration_is_read_back_as_it_was(store):
 
 async def test_use_slides_a_registrations_life_and_never_goes_back(store):
     await store.register(REGISTRATION, 100)
-    await store.used(REGISTRATION.client_id, 1_800_000_500, 3600)
+    assert await store.used(REGISTRATION.client_id, 1_800_000_500, 3600) is True
     await store.used(REGISTRATION.client_id, 1_800_000_400, 3600)
     assert (await store.registered(REGISTRATION.client_id)).last_used_at == 1_800_000_500
     assert await store.link.command("PTTL", store.keys.client(REGISTRATION.client_id)) > 3_500_000
 
 
 async def test_use_makes_no_registration(store):
-    await store.used("dcr1s-gone", 1_800_000_000, 3600)
+    assert await store.used("dcr1s-gone", 1_800_000_000, 3600) is False
     assert await store.registered("dcr1s-gone") is None
     assert await store.link.command("EXISTS", store.keys.client("dcr1s-gone")) == 0
 

@@ -102,5 +102,5 @@ async def test_every_change_is_told_to_every_replica(store):
 
 
 async def test_a_pool_that_is_cut_off_stays_so(store):
-    await store.cut_off(OfPool("corp-1"), None)
+    await store.cut_off(OfPool("corp-1"), bar=True)
     assert await store.cutoff_of(OfPool("corp-1")) == (True, None)

