@@ -8,7 +8,8 @@ when, and so opens nothing. Owns neither the metadata that is registered nor any
 
 import hmac
 from base64 import urlsafe_b64decode, urlsafe_b64encode
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -17,6 +18,7 @@ from sidecar.events import InitialAccessTokenCreated, InitialAccessTokenRevoked,
 from sidecar.oauth.errors import InvalidToken
 from sidecar.records import Pool
 from sidecar.sealing import Keyring, SealError
+from sidecar.store.base import StoreError
 from sidecar.store.initial_access import InitialAccessToken, InitialAccessTokens
 
 MAX_USES = 1_000_000
@@ -81,8 +83,11 @@ class InitialAccess:
         )
         return True
 
-    async def admission(self, pool: Pool, presented: str) -> Callable[[], Awaitable[str]]:
+    async def admission(self, pool: Pool, presented: str) -> Callable[[], AbstractAsyncContextManager[str]]:
         """What takes one of the token's uses and gives its id; this call takes none. Both raise NotAdmitted.
+
+        Around what the use is for: when the store fails at that, the use is given back as far as the store lets us. The
+        two keys may be on two nodes, so it cannot be one step.
 
         The same work for whatever was presented. Asked first, so that a stranger's body is not even read.
         """
@@ -90,12 +95,18 @@ class InitialAccess:
         if not await self.store.spend_initial_access(token_id or _NOBODYS, pool.id, spend=False) or not token_id:
             reason = "no initial access token of ours" if presented else "no initial access token"
             raise NotAdmitted(reason=f"initial access token {token_id} is not good here" if token_id else reason)
-        return partial(self._spend, pool, token_id)
+        return partial(self._spent, pool, token_id)
 
-    async def _spend(self, pool: Pool, token_id: str) -> str:
+    @asynccontextmanager
+    async def _spent(self, pool: Pool, token_id: str) -> AsyncIterator[str]:
         if not await self.store.spend_initial_access(token_id, pool.id):
             raise NotAdmitted(reason=f"initial access token {token_id} was used up meanwhile")
-        return token_id
+        try:
+            yield token_id
+        except StoreError:
+            with suppress(StoreError):
+                await self.store.refund_initial_access(token_id)
+            raise
 
     def encode(self, token_id: bytes) -> str:
         body = _FORMAT + self.keyring.active.to_bytes(2, "big") + token_id

@@ -10,15 +10,17 @@ from dataclasses import dataclass, replace
 
 from sidecar.clients import METHOD, Known, Registered, described
 from sidecar.directory import Issuer
-from sidecar.events import ClientDeleted, ClientUpdated, Recorder
-from sidecar.grants import telling
+from sidecar.events import ClientUpdated, Recorder
+from sidecar.grants.sweeps import Sweeper
 from sidecar.oauth.errors import InvalidClientMetadata, InvalidToken
 from sidecar.oauth.redirects import host_of
 from sidecar.oauth.registration import VerifiedMetadata, verify
 from sidecar.records import Client, Pool
-from sidecar.store.base import Grants
+from sidecar.store.listing import OfClient, Sweep
 from sidecar.store.registry import Registration
 
+AT_ONCE = 64
+"""Grants that are ended before a deletion is answered. Anybody may have us do that, so it is soon done."""
 _SERVERS_OWN = frozenset(
     {"registration_access_token", "registration_client_uri", "client_secret_expires_at", "client_id_issued_at"}
 )
@@ -36,7 +38,7 @@ class NotTheClient(InvalidToken):
 @dataclass(frozen=True, slots=True)
 class Management:
     clients: Registered
-    grants: Grants
+    sweeper: Sweeper
     recorder: Recorder
 
     async def client(self, issuer: Issuer, pool: Pool, client_id: str, token: str) -> Client:
@@ -80,29 +82,15 @@ class Management:
     async def delete(self, issuer: Issuer, pool: Pool, client_id: str, token: str, source: str) -> None:
         """RFC 7592 2.3. Denied first, so that nothing begins behind the sweep; then every grant is ended.
 
-        A StoreError leaves the client denied and its token good for this one call, which goes on with the sweep.
+        All but the first go on after the answer. A StoreError leaves the client denied and its token good for this one
+        call, which goes on with the sweep; it goes on without that, too.
         """
         known = await self._authorised(issuer, pool, client_id, token)
         if known.client is None or known.denial == "ended":
             raise NotTheClient(reason="no such client")
-        store = self.clients.store
-        await store.deny(client_id)
-        ended = 0
-        while listed := await store.grants_of(client_id):
-            for grant_id in listed:
-                ended += await self._end(grant_id)
-            await store.unlist(client_id, listed)
-        await store.forget(client_id)
-        name = known.client.name
-        self.recorder(ClientDeleted(issuer=issuer.url, client=client_id, client_name=name, grants=ended, source=source))
-
-    async def _end(self, grant_id: str) -> bool:
-        """Ended even if nothing of it can be read."""
-        state = await self.grants.read(grant_id)
-        ended = await self.grants.revoke(grant_id)
-        if ended and state is not None:
-            self.recorder(telling.ended(state.grant, "client_deleted"))
-        return ended
+        await self.clients.store.deny(client_id)
+        said = {"issuer": issuer.url, "client_name": known.client.name, "source": source}
+        await self.sweeper.sweep(Sweep(OfClient(client_id), None, "client_deleted", said), at_once=AT_ONCE)
 
     async def _authorised(self, issuer: Issuer, pool: Pool, client_id: str, token: str) -> Known:
         """The same work and the same refusal for every id."""

@@ -7,15 +7,16 @@ its id means the same afterwards. Owns no rule about metadata and no registratio
 from dataclasses import dataclass
 from typing import Literal
 
+from sidecar.admin import SOURCE
 from sidecar.admin.errors import Conflict, Unknown
 from sidecar.admin.grants import GrantAdmin
 from sidecar.admin.pools import PoolNames
 from sidecar.admin.rows import grouped, row
-from sidecar.admin.sweeps import SOURCE, Sweeper
 from sidecar.admin.views import ClientRows, ClientView, Fallout, Readmitted
 from sidecar.clients import Clients, Known, described
 from sidecar.directory import Issuer
 from sidecar.events import ClientReadmitted, Recorder
+from sidecar.grants.sweeps import Sweeper
 from sidecar.records import ClientKind
 from sidecar.store.listing import Listings, OfClient, Sweep
 from sidecar.store.listing import Sweeps as Cutoffs
@@ -104,7 +105,8 @@ class ClientAdmin:
             live, users, complete = await self.grants.count(whose)
             return Fallout(dry_run=True, grants=live, users=users, complete=complete)
         await self.registry.deny(client_id)
-        said = {"issuer": found.issuer.url if found.issuer else "", "client_name": found.name}
+        issuer = found.issuer.url if found.issuer else ""
+        said = {"issuer": issuer, "client_name": found.name, "source": SOURCE}
         swept = await self.sweeper.sweep(Sweep(whose, None, "client_deleted", said))
         return Fallout(dry_run=False, grants=swept.ended, users=0, complete=swept.complete)
 

@@ -6,13 +6,12 @@ Every change names the version that it was made for, so that two operators do no
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
+from sidecar.admin import SOURCE
 from sidecar.admin.errors import Conflict, Unknown
 from sidecar.admin.pool_look import PoolLook
 from sidecar.admin.pool_views import PoolRow, PoolRows, PoolView
-from sidecar.admin.sweeps import SOURCE
 from sidecar.clock import Clock
 from sidecar.directory import Directory
 from sidecar.events import PoolCreated, PoolUpdated, Recorder
@@ -26,10 +25,6 @@ from sidecar.store.listing import OfPool, Sweeps
 from sidecar.store.pools import Put
 
 OVERLAP_SECONDS = 7 * 86400
-_ID_TAKEN = (
-    "A pool has or had this id, and none is used twice: whatever had to do with a deleted pool stays refused. "
-    "Choose another."
-)
 _ANYBODY = "is required in the configuration first: anybody has an account there, so anybody could sign in"
 _UNSAYABLE = re.compile(r"[^\x20\x21\x23-\x5b\x5d-\x7e]")  # RFC 6749 5.2
 
@@ -67,13 +62,14 @@ class PoolAdmin:
         """Raises InvalidRequest for a pool at which nobody could sign in, and Conflict for a name or an id in use."""
         self._not_configured(pool.name)
         if any(other.id == pool.id for other in self.live.configured.values()):
-            raise Conflict("A pool of the configuration has this id; every pool needs its own.", reason="id in use")
+            text = f"A pool of the configuration has the id {pool.id}; every pool needs its own."
+            raise Conflict(text, reason="id in use")
         self._judge(pool)
         if (await self.cutoffs.cutoff_of(OfPool(pool.id)))[0]:
-            raise Conflict(_ID_TAKEN, reason="the id of a deleted pool")
+            raise Conflict(_taken(pool.id), reason="the id of a deleted pool")
         now = self.clock()
         stored = StoredPool(pool, "live", now, now)
-        put = _done(await self.book.add(stored), "There is a pool of this name.")
+        put = _done(await self.book.add(stored), pool, f"There is a pool {pool.name} already.")
         self.recorder(PoolCreated(pool=pool.name, pool_id=pool.id, provider=pool.provider, source=SOURCE))
         await self._look_soon()
         return await self.look.stored(stored, put.version)
@@ -102,7 +98,7 @@ class PoolAdmin:
         stands = await self.registration.whole(before.pool) if wanted.client_id else before.pool
         pool = rotated(stands, wanted, now=now, overlap=overlap, grant_life=self.grant_life)
         after = replace(before, pool=pool, changed_at=now)
-        put = _done(await self.book.replace(after, entry.version), "The pool was changed meanwhile; look again.")
+        put = _done(await self.book.replace(after, entry.version), pool, "The pool was changed meanwhile; look again.")
         self.recorder(PoolUpdated(pool=name, pool_id=pool.id, changed=changed, source=SOURCE))
         await self._look_soon()
         return await self.look.stored(after, put.version)
@@ -114,7 +110,7 @@ class PoolAdmin:
     async def _entry(self, name: str) -> Entry:
         entry = (await self.book.entries()).get(name)
         if entry is None:
-            raise Unknown("There is no pool of this name.", reason="no such pool")
+            raise Unknown(f"There is no pool {name}.", reason="no such pool")
         return entry
 
     def _not_configured(self, name: str) -> None:
@@ -132,9 +128,7 @@ class PoolAdmin:
         for key, secret in (("client_secret", pool.client_secret), ("registration.initial_access_token", token)):
             if secret and secret in self.reserved:
                 problems.append((key, "is the admin token or the check secret; every secret must differ"))
-        if pool.ca_file and not (Path(pool.ca_file).is_absolute() and Path(pool.ca_file).is_file()):
-            problems.append(("ca_file", "must be the absolute path of a file here and on every replica"))
-        servers = [server for server in self.directory.servers if server.pool == pool.name and not problems]
+        servers = self.directory.servers_with(pool.name) if not problems else ()
         open_ones = [server for server in servers if judgement.open_to_everybody(pool, server)]
         problems += [(f"servers[{server.name}].allow", _ANYBODY) for server in open_ones]
         _refuse(problems)
@@ -152,9 +146,14 @@ def _readable(entry: Entry) -> StoredPool:
     return entry.stored
 
 
-def _done(put: Put, conflict: str) -> Put:
+def _taken(pool_id: str) -> str:
+    text = "and none is used twice: whatever had to do with a deleted pool stays refused"
+    return f"A pool has or had the id {pool_id}, {text}. Choose another id."
+
+
+def _done(put: Put, pool: Pool, conflict: str) -> Put:
     if put.outcome == "id_taken":
-        raise Conflict(_ID_TAKEN, reason="the id was claimed before")
+        raise Conflict(_taken(pool.id), reason="the id was claimed before")
     if put.outcome == "conflict":
         raise Conflict(conflict, reason="another version")
     return put

@@ -1,24 +1,22 @@
 """What a pool looks like to operators: where it lives, whether it is served, what to enter at its provider."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
-from sidecar.admin.pool_views import FormerView, PoolRow, PoolView, RegistrationView, State
+from sidecar.admin.pool_views import AuthorityView, FormerView, PoolRow, PoolView, RegistrationView, State
 from sidecar.directory import Directory
 from sidecar.pools import LivePools, StoredPool
+from sidecar.pools.authorities import authorities
 from sidecar.pools.book import Entry
-from sidecar.pools.registration import RegistrationStatus
+from sidecar.pools.selection import UNFIT
+from sidecar.pools.standing import RegistrationStatus
+from sidecar.pools.urls import without_user
 from sidecar.records import Pool
 from sidecar.store.listing import Listings, OfPool
 from sidecar.upstream import quirks
 from sidecar.upstream.messages import asked_scopes
 
-_PROBLEMS = {
-    "id_in_configuration": "a pool of the configuration has its id",
-    "needs_allow": "one of its servers has no allow rule, and anybody has an account at this provider",
-}
 _UNREGISTERED = {
     "waiting": "it has no client at its provider yet",
     "unavailable": "its registration at the provider did not come about yet",
@@ -36,7 +34,6 @@ _SHOWN = (
     "jwks_uri",
     "scopes",
     "token_auth",
-    "ca_file",
     "clients_not_before",
 )
 
@@ -64,7 +61,7 @@ class PoolLook:
                 provider="",
                 source="store",
                 state="unreadable",
-                problem="its record cannot be read with the keys that are here",
+                problem=UNFIT["unreadable"],
                 client_id="",
                 servers=self.servers_of(name),
                 clients=0,
@@ -83,7 +80,7 @@ class PoolLook:
         )
 
     def servers_of(self, name: str) -> tuple[str, ...]:
-        return tuple(server.name for server in self.directory.servers if server.pool == name)
+        return tuple(server.name for server in self.directory.servers_with(name))
 
     async def _row(self, pool: Pool) -> dict[str, Any]:
         return {
@@ -107,8 +104,8 @@ class PoolLook:
         """Whether it is served, and what keeps it from that; or from staying so."""
         if pool.client_id and pool.name in self.live.configured:
             return {"state": "live", "problem": ""}
-        if problem := self.live.unfit(pool):
-            return {"state": "refused", "problem": _PROBLEMS.get(problem, problem)}
+        if problem := self.live.selection.unfit(pool):
+            return {"state": "refused", "problem": UNFIT[problem]}
         if pool.client_id:
             return {"state": "live", "problem": ""}
         status = self.registration(pool)
@@ -117,16 +114,25 @@ class PoolLook:
         return {"state": state, "problem": problem}
 
     def _more(self, pool: Pool) -> dict[str, Any]:
-        callbacks = [issuer.endpoint("callback") for issuer in self.directory.issuers if issuer.pool == pool.name]
         return {
             **{name: getattr(pool, name) for name in _SHOWN},
             "authorize_params": dict(pool.authorize_params),
-            "proxy": _without_password(pool.proxy),
+            "ca": tuple(
+                AuthorityView(subject=each.subject, until=each.until, sha256=each.sha256)
+                for each in authorities(pool.ca)
+            ),
+            "proxy": without_user(pool.proxy),
             "registration": None if pool.client_id else self._registration(pool),
-            "former": tuple(FormerView(client_id=each.client_id, until=each.until) for each in pool.former),
-            "callback_urls": tuple(callbacks),
+            "former": tuple(self._former(pool)),
+            "callback_urls": self.directory.callbacks_of(pool.name),
             "scopes_to_allow": asked_scopes(pool, quirks.preset(pool.provider)),
         }
+
+    def _former(self, pool: Pool) -> Iterator[FormerView]:
+        """In the order in which they are tried."""
+        registered = () if pool.client_id else self.registration(pool).former
+        for client_id, until in (*registered, *((each.client_id, each.until) for each in pool.former)):
+            yield FormerView(client_id=client_id, until=until)
 
     def _registration(self, pool: Pool) -> RegistrationView:
         status = self.registration(pool)
@@ -138,8 +144,3 @@ class PoolLook:
             secret_expires_at=status.secret_expires_at,
             allowed_issuers=pool.registration.allowed_issuers if pool.registration else (),
         )
-
-
-def _without_password(proxy: str) -> str:
-    parts = urlsplit(proxy)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl() if proxy else ""

@@ -8,12 +8,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
+from sidecar.admin import SOURCE
 from sidecar.admin.errors import Conflict, Unknown
 from sidecar.admin.grants import GrantAdmin
 from sidecar.admin.pool_look import PoolLook
 from sidecar.admin.pool_views import PoolEnd
-from sidecar.admin.sweeps import SOURCE, Sweeper
 from sidecar.events import PoolDeleted, Recorder, UnexpectedError
+from sidecar.grants.sweeps import Sweeper
 from sidecar.oauth.errors import InvalidRequest
 from sidecar.pools import LivePools, StoredPool
 from sidecar.pools.book import Entry, PoolBook
@@ -53,7 +54,7 @@ class PoolRemoval:
             raise Conflict(where, reason="a pool of the configuration")
         entry = (await self.book.entries()).get(name)
         if entry is None:
-            raise Unknown("There is no pool of this name.", reason="no such pool")
+            raise Unknown(f"There is no pool {name}.", reason="no such pool")
         if entry.stored is None:
             raise Conflict("Its record cannot be read with the keys that are here.", reason="an unreadable record")
         if dry_run:
@@ -108,7 +109,7 @@ class PoolRemoval:
         if stored is None:
             raise ValueError("nothing is known of this pool")
         pool, whose = stored.pool, OfPool(stored.pool.id)
-        await self.store.cut_off(whose, None)
+        await self.store.cut_off(whose, bar=True)
         swept = await self.sweeper.sweep(Sweep(whose, None, "pool_deleted", {}))
         clients = await self.store.forget_clients(pool.id) if swept.complete else 0
         complete = swept.complete and await self._cleared(pool) and await self.retire(pool)

@@ -14,8 +14,16 @@ RegistrationState = Literal[
 
 class FormerView(View):
     client_id: str
+    """At the provider. The pool's present one: then only its secret is a former one."""
     until: int
     """When it ends to be used; 0: never."""
+
+
+class AuthorityView(View):
+    subject: str
+    until: int
+    sha256: str
+    """Of the certificate."""
 
 
 class PoolRow(View):
@@ -70,9 +78,10 @@ class PoolView(PoolRow):
     scopes: tuple[str, ...]
     authorize_params: dict[str, str]
     token_auth: str
-    ca_file: str
+    ca: tuple[AuthorityView, ...]
+    """The authorities that are trusted at the provider; none: the public ones."""
     proxy: str
-    """Without its password."""
+    """Without the user and password in it."""
     clients_not_before: int
     registration: RegistrationView | None
     """None: its client was entered by hand."""

@@ -6,12 +6,12 @@ A user is a subject of the pool's provider. Owns no account: what the provider g
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from sidecar.admin import SOURCE
 from sidecar.admin.grants import GrantAdmin
 from sidecar.admin.pools import PoolNames
-from sidecar.admin.sweeps import SOURCE, Sweeper
 from sidecar.admin.views import Denial, GrantView, Offboarded, Readmitted, UserRow, UserRows, UserView
-from sidecar.clock import Clock
 from sidecar.events import Recorder, UserOffboarded, UserReadmitted
+from sidecar.grants.sweeps import Sweeper
 from sidecar.records import Pool
 from sidecar.store.listing import OfPool, OfUser, Sweep
 from sidecar.store.listing import Sweeps as Cutoffs
@@ -25,7 +25,6 @@ class UserAdmin:
     store: Cutoffs
     sweeper: Sweeper
     pools: PoolNames
-    clock: Clock
     recorder: Recorder
 
     async def listed(self, pool_name: str, *, find: str, after: str, limit: int) -> UserRows:
@@ -47,10 +46,9 @@ class UserAdmin:
         if dry_run:
             live, _, complete = await self.grants.count(whose)
             return await self._offboarded(pool, subject, grants=live, complete=complete, dry_run=True)
-        until = None if bar else self.clock()
-        await self.store.cut_off(whose, until)
+        number = await self.store.cut_off(whose, bar=bar)
         self.recorder(UserOffboarded(pool=pool.name, user=subject, barred=bar, source=SOURCE))
-        swept = await self.sweeper.sweep(Sweep(whose, until, "user_offboarded", {}))
+        swept = await self.sweeper.sweep(Sweep(whose, number, "user_offboarded", {}))
         return await self._offboarded(pool, subject, grants=swept.ended, complete=swept.complete, dry_run=False)
 
     async def readmit(self, pool_name: str, subject: str) -> Readmitted:
@@ -74,8 +72,9 @@ class UserAdmin:
         )
 
     async def _denial(self, whose: OfUser) -> Denial:
-        denied, until = await self.store.cutoff_of(whose)
-        return Denial(denied=denied, barred=denied and until is None, until=until or 0)
+        denied, number = await self.store.cutoff_of(whose)
+        # The number is the store's time in ms, which is good enough to be shown.
+        return Denial(denied=denied, barred=denied and number is None, until=(number or 0) // 1000)
 
 
 def _rows(grants: Iterable[GrantView], wanted: str) -> Iterable[UserRow]:

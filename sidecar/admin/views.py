@@ -118,7 +118,7 @@ class Denial(View):
     barred: bool
     """Whether signing in again is refused, too."""
     until: int
-    """What began at or before this second is over; 0 unless that is all."""
+    """What began before this is over, roughly told as a time; 0 unless that is all."""
 
 
 class UserRow(View):

@@ -7,29 +7,31 @@ how keys are fetched (`upstream`).
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from sidecar.clients.turns import aside
+from sidecar.clients.documented import Documented
 from sidecar.clock import Clock
 from sidecar.directory import Issuer
 from sidecar.oauth.assertion import Proof, UnknownKey, verify
 from sidecar.oauth.errors import InvalidClient
 from sidecar.records import Client, ClientKind
 from sidecar.store.base import Transactions
-from sidecar.upstream.base import ClientDocuments, UpstreamError, UpstreamUnavailable
+from sidecar.upstream.base import UpstreamError, UpstreamUnavailable
 
 
 @dataclass(frozen=True, slots=True)
 class Assertions:
-    documents: ClientDocuments
+    documented: Documented
     store: Transactions
     clock: Clock
 
-    async def prove(self, client: Client, issuer: Issuer, assertion: str) -> None:
-        """Raises InvalidClient when it proves nothing; UpstreamUnavailable, StoreError when nobody can say now."""
+    async def prove(self, client: Client, issuer: Issuer, assertion: str, source: str) -> None:
+        """Raises InvalidClient when it proves nothing; UpstreamUnavailable, StoreError when nobody can say now.
+
+        `source`: on whose account keys are fetched. Raises TooManyRequests when it has none left.
+        """
         if client.kind is not ClientKind.CIMD:
             raise InvalidClient(reason="only a client with a document has keys")
         try:
-            async with aside():
-                proof = await self._verified(client, issuer, assertion)
+            proof = await self._verified(client, issuer, assertion, source)
         except UpstreamUnavailable:
             raise
         except UpstreamError as error:
@@ -38,13 +40,15 @@ class Assertions:
         if not await self.store.spend_assertion(client.id, proof.jti, proof.seconds_to_remember(self.clock())):
             raise InvalidClient(reason="the assertion was used before")
 
-    async def _verified(self, client: Client, issuer: Issuer, assertion: str) -> Proof:
-        document = self.documents.cached(client.id) or await self.documents.document(client.id)
+    async def _verified(self, client: Client, issuer: Issuer, assertion: str, source: str) -> Proof:
+        document = await self.documented.document(client.id, source)
         try:
-            return self._verify(client, issuer, assertion, await self.documents.keys(document))
+            return self._verify(client, issuer, assertion, await self.documented.keys(document, source))
         except UnknownKey:
-            # Clients change their keys (OpenID Connect Core 10.1.1): one look at what they publish now.
-            return self._verify(client, issuer, assertion, await self.documents.keys(document, again=True))
+            if document.jwks is not None:
+                raise
+        # Clients change their keys (OpenID Connect Core 10.1.1): one look at what they publish now.
+        return self._verify(client, issuer, assertion, await self.documented.keys(document, source, again=True))
 
     def _verify(self, client: Client, issuer: Issuer, assertion: str, keys: Mapping[str, object]) -> Proof:
         return verify(assertion, keys, client_id=client.id, audiences=audiences_of(issuer), now=self.clock())

@@ -5,6 +5,7 @@ neither what a document may say (`oauth.client_document`) nor how it is fetched 
 """
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -28,7 +29,7 @@ class UnusableDocument(InvalidClient):
 
 class FetchBudget(Protocol):
     async def document(self, source: str) -> None:
-        """Counts a fetch on the account of a source. Raises TooManyRequests."""
+        """Counts a fetch, of a document or of keys, on the account of a source. Raises TooManyRequests."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Documented:
         entry, denial = await asyncio.gather(self.store.registered(client_id), self.store.denied(client_id))
         if denial:
             return Known(None, entry, denial)
-        return Known(_client(await self._document(client_id, source), issuer, pool), entry)
+        return Known(_client(await self.document(client_id, source), issuer, pool), entry)
 
     def permitted(self, client: Client) -> Client | None:
         return permitted(client, self.policy)
@@ -59,7 +60,8 @@ class Documented:
     def secret_matches(self, credentials: ClientCredentials) -> bool:  # noqa: ARG002 - it has no secret to match
         return False
 
-    async def _document(self, url: str, source: str) -> ClientDocument:
+    async def document(self, url: str, source: str) -> ClientDocument:
+        """Raises as `known` does."""
         found = self.documents.cached(url)
         if found is not None:
             return found
@@ -71,6 +73,15 @@ class Documented:
             raise
         except UpstreamError as error:
             raise UnusableDocument(reason=f"{url}: {error}") from error
+
+    async def keys(self, document: ClientDocument, source: str, *, again: bool = False) -> Mapping[str, object]:
+        """`again`: not those that are kept. Raises UpstreamError, TooManyRequests."""
+        kept = None if again else self.documents.cached_keys(document)
+        if kept is not None:
+            return kept
+        await self.budget.document(source)
+        async with aside():
+            return await self.documents.keys(document, again=again)
 
 
 def _client(document: ClientDocument, issuer: Issuer, pool: Pool) -> Client:

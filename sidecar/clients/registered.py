@@ -6,14 +6,15 @@ does), no change of a client (`management` does) and no HTTP.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, replace
 
 from sidecar.client_ids import MAX_LENGTH, ClientIds
 from sidecar.clients.kinds import METHOD, UNUSED_SECONDS, Known, permitted
 from sidecar.clock import Clock
 from sidecar.directory import Directory, Issuer
-from sidecar.events import ClientRegistered, Recorder
+from sidecar.events import ClientRegistered, ClientUnreadable, Recorder
 from sidecar.oauth.errors import NotFound
 from sidecar.oauth.params import ClientCredentials
 from sidecar.oauth.redirects import host_of
@@ -22,13 +23,14 @@ from sidecar.records import Client, Pool
 from sidecar.store.registry import Clients as Registry
 from sidecar.store.registry import Registration
 
-Admission = Callable[[], Awaitable[str]]
-"""Asked once the metadata is right, before anything is kept: spends what lets the client in and names it, or raises."""
+Admission = Callable[[], AbstractAsyncContextManager[str]]
+"""Around what keeps a client whose metadata is right: spends first what lets it in, and names that, or raises."""
 
 
-async def open_to_all() -> str:
+@asynccontextmanager
+async def open_to_all() -> AsyncIterator[str]:
     """Nothing is needed."""
-    return ""
+    yield ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,6 @@ class Registered:
         if pool is None:
             raise NotFound(reason="the issuer has no pool")
         metadata = verify(body, self.policy, scopes=self.scopes(issuer))
-        admitted_by = await admit()
         now = self.clock()
         sealed = self.ids.issue(
             issuer=issuer.url,
@@ -64,7 +65,8 @@ class Registered:
         )
         document = metadata.document()
         entry = Registration(sealed.client_id, pool.id, document, now, now, sealed.stored)
-        await self.store.register(entry, UNUSED_SECONDS)
+        async with admit() as admitted_by:
+            await self.store.register(entry, UNUSED_SECONDS)
         self.recorder(
             ClientRegistered(
                 issuer=issuer.url,
@@ -88,6 +90,10 @@ class Registered:
         # An id that cannot be ours costs the same reads, under a name that nobody has.
         name = client_id if _well_formed(client_id) else "-"
         entry, denial = await asyncio.gather(self.store.registered(name), self.store.denied(name))
+        if entry is not None and entry.lost:
+            # It may have given up redirect URIs that its id still names, so the id does not speak for it any more.
+            self.recorder(ClientUnreadable(issuer=issuer.url, client=client_id))
+            return Known(None, entry, denial)
         client = self.ids.open(
             client_id, issuer=issuer.url, pool_id=pool.id, stored=entry.sealed_body if entry else b""
         )

@@ -53,7 +53,7 @@ class Clients:
             registered = ", ".join(client.auth_methods)
             raise InvalidClient(reason=f"{credentials.method}, registered {registered}", basic=basic)
         if credentials.method == "private_key_jwt":
-            await self.assertions.prove(client, issuer, credentials.secret)
+            await self.assertions.prove(client, issuer, credentials.secret, source)
         elif credentials.method != "none" and not secret_matches:
             raise InvalidClient(reason="wrong client secret", basic=basic)
         return client
@@ -72,16 +72,14 @@ class Clients:
     async def used(self, client: Client) -> None:
         """Note that it was given tokens; whoever only asks for some leaves no trace.
 
-        What the store has forgotten, or what a client that can change says of itself, is put back.
+        What the store has forgotten is put back. Of one that is a document or configured, what it says now is kept.
         """
-        now, entry = self.clock(), await self.store.registered(client.id)
-        if entry is not None and (client.kind is ClientKind.DCR or _says_the_same(entry, client)):
-            await self.store.used(client.id, now, REGISTRY_SECONDS)
-            return
-        first = entry.created_at if entry else client.issued_at or now
-        rebuilt = Registration(client.id, client.pool_id, described(client), first, now)
-        await self.store.register(rebuilt, REGISTRY_SECONDS)
-
-
-def _says_the_same(entry: Registration, client: Client) -> bool:
-    return entry.pool_id == client.pool_id and dict(entry.metadata) == described(client)
+        now, first = self.clock(), client.issued_at
+        if client.kind is ClientKind.DCR:
+            if await self.store.used(client.id, now, REGISTRY_SECONDS):
+                return
+        else:
+            entry = await self.store.registered(client.id)
+            first = entry.created_at if entry else now
+        noted = Registration(client.id, client.pool_id, described(client), first, now)
+        await self.store.register(noted, REGISTRY_SECONDS)

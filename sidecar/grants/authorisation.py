@@ -90,6 +90,8 @@ class Authorisation:
         if view is None:
             raise InvalidToken(reason=f"no grant {token.grant_id}, or no such token of it")
         sign_in.set(view.grant.reference)
+        if not set(view.access.scopes) <= set(view.grant.scopes):  # the grant's are sealed, the token's are not
+            raise InvalidToken(reason="the store gives the token more scopes than its grant has")
         return view
 
     async def _renewed(self, view: AccessView, pool: Pool, data_key: bytes, now: int) -> bool:

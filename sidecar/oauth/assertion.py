@@ -14,7 +14,8 @@ from typing import Any
 import orjson
 
 from sidecar.oauth.errors import InvalidClient
-from sidecar.oauth.signatures import ALGORITHMS, UnknownKey, signed_payload
+from sidecar.oauth.jws import ALGORITHMS
+from sidecar.oauth.signatures import UnknownKey, signed_payload
 
 __all__ = ["ALGORITHMS", "ASSERTION_TYPE", "Proof", "UnknownKey", "claimed_client", "verify"]
 

@@ -52,7 +52,9 @@ def registered(store, keyring, entropy, clock) -> Registered:
 def clients(registered, store, clock) -> Clients:
     documents = FakeClientDocuments()
     documented = Documented(documents, store, DocumentPolicy(), RegistrationPolicy(), cast("Any", None))
-    return Clients(registered, Configured(SERVED, store), documented, Assertions(documents, store, clock), store, clock)
+    return Clients(
+        registered, Configured(SERVED, store), documented, Assertions(documented, store, clock), store, clock
+    )
 
 
 def credentials(document, **changes) -> ClientCredentials:
@@ -98,6 +100,20 @@ async def test_a_use_is_noted_and_a_look_is_not(registered, clients, store, cloc
     assert (await store.registered(document["client_id"])).last_used_at == clock.now - 1000
     await clients.used(client)
     assert (await store.registered(document["client_id"])).last_used_at == clock.now
+
+
+async def test_a_use_costs_one_call_and_rebuilds_what_was_lost(registered, clients, store):
+    document = await registered.register(ISSUER, BODY | {"client_name": "Notes"}, "")
+    client = await clients.authenticate(ISSUER, POOL, credentials(document), basic=False, source="")
+    store.calls.clear()
+    await clients.used(client)
+    assert store.calls == ["used"]
+    await store.link.command("DEL", store.keys.client(client.id))
+    store.calls.clear()
+    await clients.used(client)
+    assert store.calls == ["used", "register"]
+    entry = await store.registered(client.id)
+    assert (entry.created_at, entry.metadata["client_name"]) == (client.issued_at, "Notes")
 
 
 async def test_the_registrys_name_comes_with_the_client(registered, clients):

@@ -10,7 +10,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 
 from sidecar.oauth.errors import InvalidClient
-from sidecar.oauth.signatures import ALGORITHMS, UnknownKey, signed_payload
+from sidecar.oauth.jws import ALGORITHMS
+from sidecar.oauth.signatures import UnknownKey, signed_payload
 from tests.oauth.signing import CURVES, Key, key_for, key_set, public, signed
 
 _TEXT = b'{"sub":"client"}'

@@ -7,19 +7,17 @@ it; two that do so at once end each grant once. Owns no denial: whoever begins a
 import asyncio
 import contextlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from sidecar.events import ClientDeleted, Recorder
+from sidecar.events import ClientDeleted, Recorder, UnexpectedError
 from sidecar.grants import telling
 from sidecar.store.base import Grants, StoreError
 from sidecar.store.listing import Listings, OfClient, Sweep
 from sidecar.store.listing import Sweeps as Pending
 from sidecar.store.registry import Clients as Registry
 
-SOURCE = "admin"
-"""What the audit trail says of whoever did it: an operator."""
 AT_ONCE = 2000
-"""Grants that are looked at before the caller gets an answer."""
+"""Grants that are looked at before the caller gets an answer, when nothing else is said."""
 _PAGE = 32
 _INTERVAL_SECONDS = 30.0
 
@@ -37,12 +35,16 @@ class Sweeper:
     pending: Pending
     registry: Registry
     recorder: Recorder
-    at_once: int = AT_ONCE
+    _left: asyncio.Event = field(default_factory=asyncio.Event, init=False, repr=False)
+    """Something was left to the background, which need not wait for its time."""
 
-    async def sweep(self, sweep: Sweep) -> Swept:
+    async def sweep(self, sweep: Sweep, *, at_once: int = AT_ONCE) -> Swept:
         """Remember it, then end what can be ended soon. A StoreError leaves it remembered."""
         await self.pending.sweep_begun(sweep)
-        return await self._go_on(sweep, self.at_once)
+        swept = await self._go_on(sweep, at_once)
+        if not swept.complete:
+            self._left.set()
+        return swept
 
     async def resume(self) -> None:
         """All that is left, to the end. Raises StoreError."""
@@ -50,16 +52,25 @@ class Sweeper:
             await self._go_on(sweep, None)
 
     async def resume_for_ever(self) -> None:
-        """Runs as long as the process. A store that is down is asked again."""
+        """Runs as long as the process. Whatever fails is tried again."""
         while True:
-            with contextlib.suppress(StoreError):  # readiness tells that
+            self._left.clear()
+            try:
                 await self.resume()
-            await asyncio.sleep(_INTERVAL_SECONDS)
+            except StoreError:
+                pass  # readiness tells that
+            except Exception as error:  # noqa: BLE001 - nobody else would go on
+                self.recorder(UnexpectedError(kind=type(error).__name__, frames=()))
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_INTERVAL_SECONDS):
+                    await self._left.wait()
 
     async def _go_on(self, sweep: Sweep, most: int | None) -> Swept:
         after, seen, ended = "", 0, 0
         while True:
             page = await self.listings.grants_listed(sweep.whose, after=after, limit=_PAGE)
+            if await self._finished(sweep):
+                break
             gone = await self._end(sweep, page.items)
             await self.listings.strike(sweep.whose, tuple(gone))
             ended += sum(gone.values())
@@ -71,6 +82,13 @@ class Sweeper:
                 return Swept(ended, complete=False)
         await self._finish(sweep, ended)
         return Swept(ended, complete=True)
+
+    async def _finished(self, sweep: Sweep) -> bool:
+        """Another replica was faster. Asked after a page is read: what is on it began before a client was let in again.
+
+        Sweeps of users know their cut-off, which what begins later is behind; and no pool comes back.
+        """
+        return isinstance(sweep.whose, OfClient) and await self.registry.denied(sweep.whose.client_id) != "ending"
 
     async def _end(self, sweep: Sweep, grant_ids: Sequence[str]) -> dict[str, bool]:
         """Those that are over now, and whether it was us."""
@@ -86,9 +104,9 @@ class Sweeper:
         return found
 
     async def _end_one(self, sweep: Sweep, grant_id: str) -> bool | None:
-        """None: it began later, so it stays. One of which nothing can be read is ended."""
+        """None: it began behind the cut-off, so it stays. One of which nothing can be read is ended."""
         state = await self.grants.read(grant_id)
-        if state is not None and sweep.until is not None and state.grant.created_at > sweep.until:
+        if state is not None and sweep.until is not None and state.behind >= sweep.until:
             return None
         ended = await self.grants.revoke(grant_id)
         if ended and state is not None:
@@ -96,10 +114,7 @@ class Sweeper:
         return ended
 
     async def _finish(self, sweep: Sweep, ended: int) -> None:
-        if isinstance(sweep.whose, OfClient):
-            client_id = sweep.whose.client_id
-            await self.registry.forget(client_id)
-            if await self.pending.sweep_done(sweep):
-                self.recorder(ClientDeleted(client=client_id, grants=ended, source=SOURCE, **sweep.details))
-            return
+        if isinstance(sweep.whose, OfClient) and await self.registry.forget(sweep.whose.client_id):
+            said = {name: sweep.details.get(name, "") for name in ("issuer", "client_name", "source")}
+            self.recorder(ClientDeleted(client=sweep.whose.client_id, grants=ended, **said))
         await self.pending.sweep_done(sweep)
