@@ -48,7 +48,7 @@ class Budgets:
     failed_authentications: Budget = Budget(60, 20)
     """Of one client from one source."""
     documents: Budget = Budget(600, 60)
-    """Fetches of client documents that are not in memory, on the account of one source."""
+    """Fetches of client documents, and of their keys, that are not in memory, on the account of one source."""
     ranges: tuple[Range, ...] = ()
 
     def range_of(self, source: str) -> Range | None:

@@ -173,6 +173,14 @@ class Directory:
         """The servers that name this issuer, in configured order."""
         return tuple(server for server in self.servers if server.issuer == issuer.url and server.pool)
 
+    def servers_with(self, pool: str) -> tuple[Server, ...]:
+        """The servers whose users the pool of this name signs in."""
+        return tuple(server for server in self.servers if server.pool == pool)
+
+    def callbacks_of(self, pool: str) -> tuple[str, ...]:
+        """Where the provider of the pool of this name sends users back to."""
+        return tuple(issuer.endpoint("callback") for issuer in self.issuers if issuer.pool == pool)
+
     def asserts_identity(self, issuer: Issuer) -> bool:
         """Whether a server of this issuer gets our assertions, so that it needs the keys that verify them."""
         return any(server.inject.mode == "identity" for server in self.servers_of(issuer))

@@ -103,7 +103,8 @@ class Pool:
     authorize_params: tuple[tuple[str, str], ...] = ()
     token_auth: str = ""
     """Overrides the preset's client authentication: `basic`, `basic_raw`, `post` or `none`."""
-    ca_file: str = ""
+    ca: str = field(repr=False, default="")
+    """PEM: the authorities that are trusted at its provider; empty: the public ones."""
     proxy: str = field(repr=False, default="")
     """May hold the proxy's own password."""
     clients_not_before: int = 0

@@ -6,6 +6,7 @@ import stat
 import pytest
 
 from sidecar import __version__, cli
+from sidecar.cli import output
 
 _CONFIG = """
 servers:
@@ -83,6 +84,11 @@ def test_the_check_finds_the_file_as_the_other_commands_do(run, config, monkeypa
     assert run("config", "check")[0] == 0
 
 
+@pytest.mark.parametrize("option", ["--config", "-c"])
+def test_the_check_takes_the_file_as_the_other_commands_do(run, config, option):
+    assert run("config", "check", option, config)[0] == 0
+
+
 def test_an_output_that_cannot_be_written_is_told(run, config, tmp_path):
     code, _, err = run("envoy-config", "--config", config, "--output", tmp_path / "none" / "envoy.yaml")
     assert (code, "Errno" in err) == (2, False)
@@ -100,7 +106,7 @@ def test_warnings_are_told(run, config):
     config.write_text(_CONFIG.replace("pool: corp", "pool: gone"))
     code, _, err = run("config", "check", config)
     assert code == 0
-    assert "warning: servers[notes].pool: there is no pool gone" in err
+    assert "warning: servers[notes].pool: no pool gone here" in err
 
 
 def test_the_schema_is_json_on_stdout(run):
@@ -126,3 +132,12 @@ def test_envoys_configuration_can_go_to_a_file(run, config, tmp_path):
 @pytest.mark.parametrize("arguments", [("frob",), ("serve", "--confg", "x"), ("envoy-config", "--format", "x")])
 def test_a_wrong_command_line_is_exit_2(run, arguments):
     assert run(*arguments)[0] == 2
+
+
+@pytest.mark.parametrize("say", [output.complain, output.warn, output.done])
+def test_a_message_that_holds_other_peoples_words_does_nothing_to_the_terminal(capsys, say):
+    """Whoever answers where the admin API should be chooses the words that the command repeats."""
+    say("\x1b]0;owned\x07\x1b[2Jred\u202e\rx\nsecond")
+    said = capsys.readouterr().err
+    assert said.count("\n") == said.count(": ") == 3
+    assert said.replace("\n", "").isprintable()

@@ -10,6 +10,8 @@ import pytest
 import yaml
 from aiohttp import web
 
+from sidecar import cli
+from sidecar.cli import COMMANDS, LateCommand
 from tests.fakes.envoy import free_port
 
 _CONFIG = {
@@ -101,3 +103,98 @@ async def test_drain_without_an_envoy_waits_only(tmp_path):
     code, said = await command("drain", "--seconds", "0", "--config", config)
     assert code == 0
     assert "waiting only" in said
+
+
+@pytest.mark.parametrize("asked", [pytest.param("health"), pytest.param("drain")])
+async def test_what_pods_run_again_and_again_imports_little(tmp_path, asked):
+    config = configured(tmp_path, listeners={"ops": f"127.0.0.1:{free_port()}"}, envoy={"admin": f"unix:{tmp_path}/no"})
+    waiting = ("--seconds", "0") if asked == "drain" else ()
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-X", "importtime", "-m", "sidecar", asked, *waiting, "--config", config),
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, said = await asyncio.wait_for(process.communicate(), 60)
+    imported = {
+        line.rpartition("|")[2].strip() for line in said.decode().splitlines() if line.startswith("import time")
+    }
+
+    assert "sidecar.cli.sockets" in imported
+    heavy = {
+        "aiohttp",
+        "asyncio",
+        "redis",
+        "cryptography",
+        "joserfc",
+        "rich.console",
+        "sidecar.settings.schema",
+        "sidecar.records",
+    }
+    assert imported & heavy == set()
+
+
+@pytest.mark.parametrize(
+    ("more", "key"),
+    [
+        pytest.param({"listeners": {"ops": "9403"}}, "listeners.ops", id="no host"),
+        pytest.param({"listeners": {"ops": {"port": 9403}}}, "listeners.ops", id="no text"),
+        pytest.param({"listeners": {"ops": "not a host:9403"}}, "listeners.ops", id="no name"),
+    ],
+)
+async def test_health_says_which_address_is_none(tmp_path, more, key):
+    code, said = await command("health", "--config", configured(tmp_path, **more))
+    assert code == 2
+    assert key in said
+
+
+async def test_health_asks_whatever_else_is_wrong(tmp_path):
+    """A running sidecar is well, also when its file has been spoilt since it was read."""
+
+    async def answer(_request):
+        return web.json_response({"status": "live"})
+
+    bind = f"unix:{tmp_path}/ops"
+    async with answering(answer, bind):
+        config = configured(tmp_path, listeners={"ops": bind, "check": "nowhere"}, servers=[])
+        assert (await command("health", "--config", config))[0] == 0
+
+
+async def test_health_takes_the_address_from_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("DCR_SIDECAR_LISTENERS__OPS", f"127.0.0.1:{(port := free_port())}")
+    code, said = await command("health", "--config", configured(tmp_path))
+    assert code == 1
+    assert f"127.0.0.1:{port}" in said
+
+
+async def test_health_does_not_wait_for_one_who_says_nothing(tmp_path):
+    async def silent(_reader, writer):
+        try:
+            await asyncio.sleep(60)
+        finally:
+            writer.close()
+
+    server = await asyncio.start_unix_server(silent, f"{tmp_path}/ops")
+    async with server:
+        config = configured(tmp_path, listeners={"ops": f"unix:{tmp_path}/ops"})
+        code, said = await command("health", "--config", config)
+    assert code == 1
+    assert "nothing answers" in said
+
+
+def test_the_list_of_commands_says_what_they_say_themselves():
+    for name, (where, summary) in COMMANDS.items():
+        loaded = LateCommand(name, where, summary).loaded()
+        assert loaded.name == name
+        assert (loaded.help or "").strip().partition("\n")[0] == summary
+
+
+async def test_help_names_every_command_and_loads_none():
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-X", "importtime", "-m", "sidecar", "--help"),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    said, imports = await asyncio.wait_for(process.communicate(), 60)
+    modules = {path.stem for path in Path(cli.__file__).parent.glob("*.py")}
+    assert {where.partition(":")[0] for where, _ in COMMANDS.values()} <= modules
+    assert all(f" {name} " in said.decode() for name in COMMANDS)
+    assert "sidecar.cli.configuration" not in imports.decode()  # which all of them import

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from sidecar.initial_access import MAX_SECONDS, MAX_USES, MIN_SECONDS, InitialAccess, NotAdmitted
 from sidecar.records import Pool
 from sidecar.sealing import Key, Keyring, KeyState
+from sidecar.store.base import StoreError
 from sidecar.tokens import Kind, TokenCodec
 from tests.fakes.clock import FakeClock
 from tests.fakes.entropy import SeededEntropy
@@ -33,7 +34,8 @@ async def access(keyring, entropy, clock, events):
 async def admitted(access, text):
     try:
         admit = await access.admission(POOL, text)
-        return await admit()
+        async with admit() as token_id:
+            return token_id
     except NotAdmitted:
         return None
 
@@ -123,12 +125,25 @@ async def test_a_token_is_shown_in_no_record(access, events):
 
 
 @pytest.mark.req(64)
+@pytest.mark.parametrize(("error", "left"), [(StoreError, 1), (NotAdmitted, 0)])
+async def test_a_use_is_given_back_when_the_store_failed_at_what_it_was_for(access, error, left):
+    text, _ = await access.create(POOL, label="", uses=1, seconds=3600)
+    admit = await access.admission(POOL, text)
+    with pytest.raises(error):
+        async with admit():
+            raise error(**{"reason": "x"} if error is NotAdmitted else {})
+    assert [token.left for token in await access.listed(POOL)] == [left]
+
+
+@pytest.mark.req(64)
 async def test_a_token_that_is_used_up_between_asking_and_taking_admits_nobody(access):
     text, _ = await access.create(POOL, label="", uses=1, seconds=3600)
     first, second = [await access.admission(POOL, text) for _ in range(2)]
-    assert await first()
+    async with first() as token_id:
+        assert token_id
     with pytest.raises(NotAdmitted) as refusal:
-        await second()
+        async with second():
+            raise AssertionError("was let in")
     with pytest.raises(NotAdmitted) as none:
         await access.admission(POOL, "")
     assert (refusal.value.body(), refusal.value.headers) == (none.value.body(), none.value.headers)

@@ -71,8 +71,8 @@ def test_recorded_series_are_recorded():
 
 @pytest.mark.parametrize("rule", alerts())
 def test_an_alert_leads_to_a_runbook(rule: dict[str, Any]):
-    runbooks = _README.split("### Runbooks\n")[1].split("\n### ")[0]
-    assert f"\n#### {rule['alert']}\n" in runbooks
+    runbooks = _README.split("## Runbooks\n")[1].split("\n## ")[0]
+    assert f"\n### {rule['alert']}\n" in runbooks
     assert rule["annotations"]["runbook_url"] == _URL + rule["alert"].lower()
     assert rule["labels"]["severity"] in {"critical", "warning"}
     assert rule["annotations"]["summary"]
@@ -80,8 +80,8 @@ def test_an_alert_leads_to_a_runbook(rule: dict[str, Any]):
 
 
 def test_a_runbook_is_an_alerts():
-    runbooks = _README.split("### Runbooks\n")[1].split("\n### ")[0]
-    assert re.findall(r"^#### (\w+)$", runbooks, re.MULTILINE) == [rule["alert"] for rule in rules() if "alert" in rule]
+    runbooks = _README.split("## Runbooks\n")[1].split("\n## ")[0]
+    assert re.findall(r"^### (\w+)$", runbooks, re.MULTILINE) == [rule["alert"] for rule in rules() if "alert" in rule]
 
 
 def test_the_readme_names_every_metric():
@@ -95,6 +95,16 @@ def test_the_dashboard_is_what_its_source_says():
     """`python -m tests.kubernetes.board` writes it."""
     assert json.loads(board.PATH.read_text()) == board.dashboard()
     assert board.PATH.read_text() == board.text()
+
+
+@pytest.mark.parametrize(
+    "panel",
+    [pytest.param(each, id=each["title"]) for each in board.dashboard()["panels"] if each["type"] != "row"],
+)
+def test_a_panel_has_a_unit_and_says_how_to_read_it(panel: dict[str, Any]):
+    assert panel["fieldConfig"]["defaults"]["unit"]
+    assert panel["description"].endswith(".")
+    assert all(target.get("legendFormat") for target in panel["targets"] if panel["type"] != "stat")
 
 
 def test_panels_neither_overlap_nor_share_a_number():

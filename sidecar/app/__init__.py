@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 from typing import TextIO
 
+from sidecar import __version__
 from sidecar.app.faces import admin_app, check_app, oauth_app, ops_app
 from sidecar.app.services import Adapters, Services, Sources, build, open_services
 from sidecar.app.serving import Listener, Shutdown, StartError, ends_connections, listening, stopped_by_signals
@@ -51,6 +52,13 @@ async def serve(
     log = open_log(settings.log.format, settings.log.level, stream)
     async with contextlib.AsyncExitStack() as stack:
         stack.enter_context(library_logs(log))
+        log.info(
+            "starting",
+            version=__version__,
+            servers=[server.name for server in settings.directory.servers],
+            store=settings.store.url.partition(":")[0],  # the rest may hold a password
+            active_key=settings.keyring.active,
+        )
         for warning in settings.warnings:
             log.warning("configuration", detail=warning)
         if stop is None:

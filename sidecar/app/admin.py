@@ -10,12 +10,12 @@ from sidecar.admin.pool_admin import PoolAdmin
 from sidecar.admin.pool_look import PoolLook
 from sidecar.admin.pool_removal import PoolRemoval
 from sidecar.admin.pools import PoolNames
-from sidecar.admin.sweeps import Sweeper
 from sidecar.admin.users import UserAdmin
-from sidecar.clients import Clients, Registered
+from sidecar.clients import Clients
 from sidecar.clock import Clock
 from sidecar.directory import Directory
 from sidecar.events import Recorder
+from sidecar.grants.sweeps import Sweeper
 from sidecar.handlers.admin.clients import ClientsResource
 from sidecar.handlers.admin.grants import GrantsResource
 from sidecar.handlers.admin.keys import KeysResource
@@ -48,23 +48,22 @@ def build_operators(
     settings: Settings,
     store: Store,
     clients: Clients,
-    registered: Registered,
     directory: Directory,
     live: LivePools,
     registration: PoolRegistration,
+    sweeper: Sweeper,
     clock: Clock,
     recorder: Recorder,
 ) -> Operators:
     pools = PoolNames(directory)
-    sweeper = Sweeper(store, store, store, store, recorder)
     grants = GrantAdmin(store, store, pools, recorder)
-    book = PoolBook(store, live.vault)
+    book = PoolBook(store, live.selection.vault)
     look = PoolLook(live, directory, store, registration.status)
     return Operators(
         clients=ClientAdmin(clients, store, store, store, grants, sweeper, pools, recorder),
         grants=grants,
-        users=UserAdmin(grants, store, sweeper, pools, clock, recorder),
-        keys=KeyOverview(registered.ids, store, pools),
+        users=UserAdmin(grants, store, sweeper, pools, recorder),
+        keys=KeyOverview(clients.registered.ids, store, pools),
         sweeper=sweeper,
         pools=pools,
         pool_admin=PoolAdmin(

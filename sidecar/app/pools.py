@@ -4,11 +4,9 @@ from sidecar.clock import Clock, Entropy, Monotonic
 from sidecar.events import Recorder
 from sidecar.pools import LivePools, PoolVault
 from sidecar.pools.attempts import Attempts, Registrar
-from sidecar.pools.registered import PURPOSE as REGISTRATION
 from sidecar.pools.registered import RegistrationVault
 from sidecar.pools.registration import PoolRegistration
-from sidecar.pools.sealed import PURPOSE as POOL
-from sidecar.sealing import Sealer
+from sidecar.pools.selection import Selection
 from sidecar.settings.model import Settings
 from sidecar.store.base import Store
 
@@ -23,24 +21,13 @@ def build_pools(
     entropy: Entropy,
     recorder: Recorder,
 ) -> tuple[LivePools, PoolRegistration]:
-    vault = PoolVault(Sealer(settings.keyring, POOL, entropy))
-    registrations = RegistrationVault(Sealer(settings.keyring, REGISTRATION, entropy))
-    served = settings.directory
-    live = LivePools(
-        served.pools,
-        served.servers,
-        store,
-        vault=vault,
-        monotonic=monotonic,
-        recorder=recorder,
-        complete=registrations.complete,
-    )
+    registrations = RegistrationVault.of(settings.keyring, entropy)
+    vault = PoolVault.of(settings.keyring, entropy)
+    selection = Selection(settings.directory, vault, registrations.complete)
+    live = LivePools(selection, store, monotonic=monotonic, recorder=recorder)
     registration = PoolRegistration(
-        configured=live.configured,
-        servers=served.servers,
-        issuers=served.issuers,
+        selection=selection,
         store=store,
-        pools=vault,
         vault=registrations,
         attempts=Attempts(registrar, clock, recorder, settings.registration_pause),
         clock=clock,

@@ -31,6 +31,7 @@ from sidecar.grants.redemption import Redemption
 from sidecar.grants.refusal import Refusal
 from sidecar.grants.revocation import Revocation
 from sidecar.grants.rotation import Rotation
+from sidecar.grants.sweeps import Sweeper
 from sidecar.grants.upstream_refresh import UpstreamRefresh
 from sidecar.identity_assertions import IdentityAssertions
 from sidecar.initial_access import InitialAccess
@@ -176,7 +177,7 @@ async def open_adapters(settings: Settings, telemetry: Telemetry, sources: Sourc
             sources.monotonic,
             sources.clock,
             internal_hosts=settings.documents.internal_hosts,
-            ca_file=settings.documents.ca_file,
+            ca=settings.documents.ca,
         ) as client_documents,
     ):
         yield Adapters(store, far.upstream, far.documents, client_documents, far.registrar, telemetry)
@@ -197,12 +198,12 @@ def build(settings: Settings, adapters: Adapters, sources: Sources) -> Services:
     principals = Principals(monotonic)
     forgetting = _forgetting(principals, recorder)
     upstream_refresh = UpstreamRefresh(store, upstream, directory, entropy, monotonic, forgetting)
+    sweeper = Sweeper(store, store, store, store, forgetting)
     limits = RateLimits(store, settings.limits)
     registered = Registered(ClientIds(keyring, entropy), store, directory, settings.registration, clock, recorder)
     clients = _clients(settings, directory, adapters, registered=registered, limits=limits, clock=clock)
     requests = Requests(directory, clients, entropy, recorder)
-    identity_assertions = IdentityAssertions(keyring, entropy)
-    transactions = Transactions(keyring, entropy)
+    identity_assertions, transactions = IdentityAssertions(keyring, entropy), Transactions(keyring, entropy)
     creation = GrantCreation(store, codec, entropy, clock, lifetimes)
     return Services(
         settings=settings,
@@ -211,7 +212,7 @@ def build(settings: Settings, adapters: Adapters, sources: Sources) -> Services:
         clients=clients,
         registered=registered,
         initial_access=InitialAccess(store, keyring, entropy, clock, recorder),
-        management=Management(registered, store, forgetting),
+        management=Management(registered, sweeper, forgetting),
         limits=limits,
         discovery=Discovery(directory, adapters.documents, _capabilities(settings)),
         requests=requests,
@@ -231,10 +232,10 @@ def build(settings: Settings, adapters: Adapters, sources: Sources) -> Services:
             settings=settings,
             store=store,
             clients=clients,
-            registered=registered,
             directory=directory,
             live=pools,
             registration=pool_registration,
+            sweeper=sweeper,
             clock=clock,
             recorder=forgetting,
         ),
@@ -272,14 +273,9 @@ def _clients(
 ) -> Clients:
     store, documents, wanted = adapters.store, adapters.client_documents, settings.documents
     policy = replace(settings.registration, scopes=wanted.scopes)
-    return Clients(
-        registered,
-        Configured(directory, store),
-        Documented(documents, store, wanted.policy, policy, limits),
-        Assertions(documents, store, clock),
-        store,
-        clock,
-    )
+    documented = Documented(documents, store, wanted.policy, policy, limits)
+    assertions = Assertions(documented, store, clock)
+    return Clients(registered, Configured(directory, store), documented, assertions, store, clock)
 
 
 def _capabilities(settings: Settings) -> Capabilities:

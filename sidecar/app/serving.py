@@ -5,6 +5,7 @@ Owns sockets and signals. Owns neither what is served (`faces`) nor what it need
 
 import asyncio
 import contextlib
+import os
 import signal
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Any
 
 from aiohttp import web
 
-from sidecar.settings.model import Bind
+from sidecar.settings.binds import Bind
 
 HTTP: Mapping[str, Any] = MappingProxyType(
     {
@@ -84,8 +85,14 @@ async def _bind(runner: web.AppRunner, listener: Listener) -> None:
         if bind.unix:
             Path(bind.unix).chmod(_SOCKET_MODE)  # noqa: ASYNC240 - once, at start
     except (OSError, OverflowError) as error:
-        why = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        why = _reason(error)
         raise StartError(f"cannot listen on {bind} ({why}): free it, or change `listeners.{listener.name}`") from error
+
+
+def _reason(error: Exception) -> str:
+    """What the system says, without the address that asyncio tells once more."""
+    number = error.errno if isinstance(error, OSError) else None
+    return os.strerror(number).lower() if number and number > 0 else str(error)
 
 
 async def _answers(path: str) -> bool:

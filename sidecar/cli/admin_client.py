@@ -16,8 +16,8 @@ import typer
 
 from sidecar.cli.configuration import load
 from sidecar.cli.output import warn
+from sidecar.settings.binds import Bind
 from sidecar.settings.errors import Problem, SettingsError
-from sidecar.settings.model import Bind
 
 _SECONDS = 60
 _REFUSED, _NOT_OPERATOR = 400, 401

@@ -7,16 +7,18 @@ from typing import Annotated
 
 import typer
 from pydantic import BaseModel
+from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from sidecar.cli.output import done
+from sidecar.cli.output import complain, done, visible
 
 JsonOption = Annotated[bool, typer.Option("--json", help="JSON on stdout, for machines.")]
 YesOption = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 DryRunOption = Annotated[bool, typer.Option("--dry-run", help="Say what would end, and end nothing.")]
 PoolOption = Annotated[str, typer.Option("--pool", help="The pool's name.")]
+
+_GAP = 2
 
 
 def print_json(answer: object) -> None:
@@ -27,17 +29,21 @@ def print_json(answer: object) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[str]], *, empty: str) -> None:
-    """The first column is an id: whole, for one that is cut short is of no use."""
-    found = list(rows)
+    """A line a row, nothing cut short. On a terminal that is too narrow for it, a paragraph a row."""
+    found = [[safe(cell).plain for cell in row] for row in rows]
     if not found:
         done(empty)
         return
-    table = Table(box=None, pad_edge=False)
-    for number, name in enumerate(columns):
-        table.add_column(name, overflow="fold", min_width=max(len(row[0]) for row in found) if number == 0 else None)
-    for row in found:
-        table.add_row(*(safe(cell) for cell in row))
-    Console(highlight=False, soft_wrap=False).print(table)
+    widths = [max(map(cell_len, cells)) for cells in zip(columns, *found, strict=True)]
+    console = Console(highlight=False, soft_wrap=True)
+    if console.is_terminal and sum(widths) + _GAP * (len(widths) - 1) > console.width:
+        for number, row in enumerate(found):
+            console.print("\n" * (number > 0), end="")
+            print_members(zip(columns, row, strict=True))
+        return
+    for number, row in enumerate([list(columns), *found]):
+        cells = (cell + " " * (width - cell_len(cell) + _GAP) for cell, width in zip(row, widths, strict=True))
+        console.print(Text("".join(cells).rstrip(), "bold" if number == 0 else ""))
 
 
 def print_members(members: Iterable[tuple[str, str]]) -> None:
@@ -51,7 +57,7 @@ def print_members(members: Iterable[tuple[str, str]]) -> None:
 
 def safe(text: str) -> Text:
     """Other people's words: nothing in them acts on the terminal or is taken for markup."""
-    return Text("".join(mark if mark.isprintable() else "\N{REPLACEMENT CHARACTER}" for mark in text))
+    return Text(visible(text))
 
 
 def moment(seconds: int) -> str:
@@ -64,4 +70,8 @@ def several(count: int, what: str, *, least: bool = False) -> str:
 
 def ask(question: str) -> None:
     """Goes on only after a yes. Nobody there to ask is a no."""
-    typer.confirm(question, abort=True, err=True)
+    try:
+        typer.confirm(question, abort=True, err=True)
+    except typer.Abort:
+        complain("not confirmed, so nothing was changed; `--yes` does not ask")
+        raise typer.Exit(1) from None

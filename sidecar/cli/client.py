@@ -11,7 +11,6 @@ from sidecar.cli.answers import (
     DryRunOption,
     JsonOption,
     YesOption,
-    ask,
     moment,
     print_json,
     print_members,
@@ -19,7 +18,8 @@ from sidecar.cli.answers import (
     several,
 )
 from sidecar.cli.configuration import ConfigOption
-from sidecar.cli.output import done, warn
+from sidecar.cli.ending import Ending, end
+from sidecar.cli.output import done
 
 _PATH = "/admin/clients"
 
@@ -116,21 +116,15 @@ def delete(
     token_file: TokenFileOption = None,
 ) -> None:
     """End a client and every grant that it has. Whoever uses it connects and signs in again."""
-    api = admin_client(config, admin, token_file)
-    path = f"{_PATH}/{segment(client)}"
-    if dry_run or not yes:
-        would = Fallout.model_validate(api.call("DELETE", path, query={"dry_run": "true"}))
-        fallout = f"{several(would.grants, 'grant', least=not would.complete)} of {several(would.users, 'user')}"
-        if dry_run:
-            print_json(would) if as_json else done(f"would end {fallout}; nothing was changed")
-            return
-        ask(f"End this client and {fallout}?")
-    ended = Fallout.model_validate(api.call("DELETE", path))
-    if as_json:
-        print_json(ended)
-    done(f"the client is ended, and {several(ended.grants, 'grant')} with it")
-    if not ended.complete:
-        warn("the rest is being ended in the background; nothing new begins meanwhile")
+    what = Ending(
+        Fallout,
+        f"{_PATH}/{segment(client)}",
+        fallout=lambda would: several(would.users, "user"),
+        question="End this client and {}?",
+        told=lambda ended: f"the client is ended, and {several(ended.grants, 'grant')} with it",
+        meanwhile="nothing new begins meanwhile",
+    )
+    end(admin_client(config, admin, token_file), what, dry_run=dry_run, yes=yes, as_json=as_json)
 
 
 @app.command("readmit")

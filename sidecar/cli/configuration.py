@@ -20,15 +20,21 @@ ConfigOption = Annotated[
 ]
 
 
-def load(path: Path | None) -> settings.Settings:
+def load(path: Path | None) -> "settings.Settings":
     """Raises SettingsError."""
     with _no_file_is_told(path):
         return settings.load(path, os.environ)
 
 
-def load_outline(path: Path | None) -> settings.Outline:
+def load_outline(path: Path | None) -> "settings.Outline":
     with _no_file_is_told(path):
         return settings.load_outline(path, os.environ)
+
+
+def load_address(path: Path | None, name: str) -> "settings.Bind":
+    """One listener's, such as `listeners.ops`, without a look at the rest."""
+    with _no_file_is_told(path):
+        return settings.load_address(path, os.environ, name)
 
 
 @contextmanager
@@ -44,12 +50,11 @@ def _no_file_is_told(path: Path | None) -> Iterator[None]:
 
 @app.command("check")
 def check(
-    file: Annotated[
-        Path, typer.Argument(envvar="DCR_SIDECAR_CONFIG", help="The YAML file; DCR_SIDECAR_… goes over it.")
-    ],
+    file: Annotated[Path | None, typer.Argument(help="As --config.", show_default=False)] = None,
+    config: ConfigOption = None,
 ) -> None:
     """Say what is wrong with a configuration, secrets and key file included, without starting anything."""
-    found = load(file)
+    found = load(file or config)
     for text in found.warnings:
         warn(text)
     for server in found.directory.servers:

@@ -2,26 +2,21 @@
 
 import asyncio
 import json
-from contextlib import suppress
-from dataclasses import replace
 from typing import Annotated
 
 import typer
-from pydantic import ValidationError
 from rich.console import Console
 
 from sidecar import doctor as examination
-from sidecar.admin.pool_views import PoolView
-from sidecar.cli.admin_client import AdminClient, AdminError, segment
 from sidecar.cli.configuration import ConfigOption, load
-from sidecar.doctor import Deployment, KeyFact, Options, OwnClient, Report, StoreAddress
+from sidecar.cli.output import print_report
+from sidecar.doctor import Deployment, KeyFact, Options, Report, StoreAddress
 from sidecar.envoy_config import EnvoyPlan, plan_from
 from sidecar.settings import Bind, Problem, Settings, SettingsError
 
 _KNOWN_PUBLISHER = "claude.ai"
 """Whose documents clients name most; where the configuration names no host, the way out is tried there."""
 _HTTPS = 443
-_ADMIN_SECONDS = 3.0
 
 _EnvoyAdmin = Annotated[
     str,
@@ -61,13 +56,12 @@ def doctor(
     except SettingsError as error:
         findings = tuple(examination.found("config-broken", one.key, one.text) for one in error.problems)
     else:
-        own = _own_clients(settings, min(timeout, _ADMIN_SECONDS)) if not only or "idp" in only else {}
-        findings = _examined(replace(deployment, own_clients=own), options)
+        findings = _examined(deployment, options)
     report = Report.of(str(config or ""), findings)
     if as_json:
         typer.echo(json.dumps(report.as_json(), indent=2))
     else:
-        examination.print_report(report, Console(highlight=False))
+        print_report(lambda console: examination.print_report(report, console))
     raise typer.Exit(report.exit_code)
 
 
@@ -92,26 +86,12 @@ def _deployment(settings: Settings, envoy_admin: str, *, online: bool) -> Deploy
         plan=_plan(settings),
         envoy_admin=envoy_admin or _url(settings.envoy.admin),
         ops=_url(settings.listeners.ops),
+        keyring=settings.keyring,
         keys=tuple(KeyFact(key.id, key.state, key.created_at) for key in keys),
         keys_file=settings.keys_file,
         warnings=settings.warnings,
         egress=_egress(settings) if online else (),
     )
-
-
-def _own_clients(settings: Settings, seconds: float) -> dict[str, OwnClient]:
-    """What the running sidecar says of the pools that register themselves; nothing of those it was not asked for."""
-    found: dict[str, OwnClient] = {}
-    names = [name for name, pool in settings.directory.pools.items() if not pool.client_id]
-    if not names or not settings.admin_token:
-        return found
-    api = AdminClient(str(settings.listeners.admin), settings.admin_token, seconds)
-    with suppress(AdminError, ValidationError):  # it is down, or of another version: other checks say so
-        for name in names:
-            own = PoolView.model_validate(api.call("GET", f"/admin/pools/{segment(name)}")).registration
-            if own is not None:
-                found[name] = OwnClient(own.state, own.detail, own.issuer, own.client_id)
-    return found
 
 
 def _plan(settings: Settings) -> EnvoyPlan:
@@ -149,7 +129,8 @@ def _url(bind: Bind) -> str:
 def _groups(names: list[str]) -> frozenset[examination.Group]:
     for name in names:
         if name not in examination.GROUPS:
-            raise typer.BadParameter(f"is one of {', '.join(examination.GROUPS)}", param_hint="--only")
+            text = f"there is no {name}; name one of {', '.join(examination.GROUPS)}"
+            raise typer.BadParameter(text, param_hint="--only")
     return frozenset(group for group in examination.GROUPS if group in names)
 
 

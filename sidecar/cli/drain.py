@@ -3,15 +3,14 @@
 Envoy itself just ends on SIGTERM, and its image has nothing that could ask its admin page; the sidecar beside it has.
 """
 
-import asyncio
+import time
 from typing import Annotated
 
-import aiohttp
 import typer
 
-from sidecar.cli.configuration import ConfigOption, load_outline
+from sidecar.cli.configuration import ConfigOption, load_address
 from sidecar.cli.output import done, warn
-from sidecar.cli.sockets import ask
+from sidecar.cli.sockets import NoAnswer, ask
 
 # Answers say `Connection: close` and HTTP/2 gets GOAWAY from now on; listeners stay open, for whoever has not heard yet
 # that this pod is going. Without `skip_exit` the listeners would close after Envoy's drain time.
@@ -26,14 +25,14 @@ def drain(config: ConfigOption = None, *, seconds: _Seconds = 15) -> None:
 
     Always waits the whole time and succeeds: a hook that failed would only take the time away.
     """
-    admin = load_outline(config).envoy.admin
+    admin = load_address(config, "envoy.admin")
     try:
-        status, _ = asyncio.run(ask(admin, "POST", _POLITELY))
-    except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        status, _ = ask(admin, "POST", _POLITELY)
+    except NoAnswer as error:
         warn(f"Envoy's admin page at {admin} does not answer ({str(error) or type(error).__name__}); waiting only")
     else:
         if status == _OK:
             done(f"Envoy drains; waiting {seconds:g} s")
         else:
             warn(f"Envoy's admin page at {admin} says {status}; waiting only")
-    asyncio.run(asyncio.sleep(seconds))
+    time.sleep(seconds)

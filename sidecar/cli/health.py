@@ -1,15 +1,16 @@
-"""`dcr-sidecar health`: what a container's health check runs, since an image without tools has no curl."""
+"""`dcr-sidecar health`: what a container's health check runs, since an image without tools has no curl.
 
-import asyncio
+It runs every few seconds, so it imports little.
+"""
+
+import json
 from typing import Annotated
 
-import aiohttp
-import orjson
 import typer
 
-from sidecar.cli.configuration import ConfigOption, load_outline
+from sidecar.cli.configuration import ConfigOption, load_address
 from sidecar.cli.output import complain, done
-from sidecar.cli.sockets import ask
+from sidecar.cli.sockets import NoAnswer, ask
 
 _OK = 200
 
@@ -18,11 +19,11 @@ _Ready = Annotated[bool, typer.Option("--ready", help="Ask whether it should get
 
 def health(config: ConfigOption = None, *, ready: _Ready = False) -> None:
     """Ask the sidecar of this configuration how it is. Exit codes: 0 well, 1 not."""
-    bind = load_outline(config).listeners.ops
+    bind = load_address(config, "listeners.ops")
     path = "/readyz" if ready else "/livez"
     try:
-        status, text = asyncio.run(ask(bind, "GET", path))
-    except (aiohttp.ClientError, TimeoutError, OSError):
+        status, text = ask(bind, "GET", path)
+    except NoAnswer:
         complain(f"nothing answers at {bind}: is the sidecar running with this configuration?")
         raise typer.Exit(1) from None
     if status != _OK:
@@ -33,6 +34,6 @@ def health(config: ConfigOption = None, *, ready: _Ready = False) -> None:
 
 def _word(text: str) -> str:
     try:
-        return str(orjson.loads(text)["status"])
-    except (orjson.JSONDecodeError, LookupError, TypeError):
+        return str(json.loads(text)["status"])
+    except (ValueError, LookupError, TypeError):
         return "what answers is not the sidecar"

@@ -1,15 +1,19 @@
-"""What of a pool can be named on the command line, as options and as the admin API takes it."""
+"""What of a pool can be named on the command line: the options, once, and what the admin API is sent for them."""
 
+import inspect
+import re
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from sidecar.cli.admin_client import AdminError
 from sidecar.settings.errors import Problem, SettingsError
 
-_LARGEST = 64 * 1024
+_LARGEST = 48 * 1024
 _ENDPOINTS = {
     "authorize": "authorization_endpoint",
     "token": "token_endpoint",
@@ -18,37 +22,29 @@ _ENDPOINTS = {
     "jwks": "jwks_uri",
 }
 
+_OPTIONS = {
+    "client_secret": "--client-secret-file",
+    "registration.initial_access_token": "--initial-access-token-file",
+    "registration.allowed_issuers": "--allowed-issuer",
+    **{member: f"--endpoint {kind}=URL" for kind, member in _ENDPOINTS.items()},
+    "authorize_params": "--param",
+    "ca": "--ca-file",
+    "id": "--id",
+    **{name: f"--{name.replace('_', '-')}" for name in ("provider", "issuer", "client_id", "token_auth", "scopes")},
+    "proxy": "--proxy",
+}
+"""By what the admin API calls them."""
+_MEMBER = re.compile(rf"(?:^|(?<=; ))({'|'.join(map(re.escape, _OPTIONS))})(?=(\.\d+)?: )")
+
 NameArgument = Annotated[str, typer.Argument(metavar="NAME", help="As the servers of the configuration name it.")]
-ClientIdOption = Annotated[
+
+_ClientId = Annotated[
     str | None, typer.Option("--client-id", help="Of the app at the provider. By default the pool registers itself.")
 ]
-SecretOption = Annotated[
+_Secret = Annotated[
     Path | None, typer.Option("--client-secret-file", help="Holds the app's secret; - for standard input.")
 ]
-ScopesOption = Annotated[str | None, typer.Option("--scopes", help="What to ask the provider for, blanks between.")]
-EndpointOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--endpoint", metavar="KIND=URL", help=f"Where there is no discovery; KIND is one of {', '.join(_ENDPOINTS)}."
-    ),
-]
-ParamOption = Annotated[
-    list[str] | None,
-    typer.Option("--param", metavar="NAME=VALUE", help="Sent along to the provider's sign-in page; may be repeated."),
-]
-AuthOption = Annotated[
-    str | None,
-    typer.Option("--token-auth", help="basic, basic_raw, post or none, where the provider's own way is not right."),
-]
-CaOption = Annotated[
-    str | None, typer.Option("--ca-file", help="A private CA: an absolute path, the same on every replica.")
-]
-ProxyOption = Annotated[str | None, typer.Option("--proxy", help="An egress proxy: http:// or https:// URL.")]
-NotBeforeOption = Annotated[
-    int | None, typer.Option("--clients-not-before", help="Clients that registered earlier (Unix seconds) are unknown.")
-]
-
-IssuersOption = Annotated[
+_Issuers = Annotated[
     list[str] | None,
     typer.Option(
         "--allowed-issuer",
@@ -56,40 +52,118 @@ IssuersOption = Annotated[
         help="Without --client-id: an authorization server that the pool may register with; may be repeated.",
     ),
 ]
-InitialTokenOption = Annotated[
+_InitialToken = Annotated[
     Path | None,
     typer.Option(
         "--initial-access-token-file", help="Without --client-id: holds what the provider wants to see for that."
     ),
 ]
+_Scopes = Annotated[str | None, typer.Option("--scopes", help="What to ask the provider for, blanks between.")]
+_Endpoint = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--endpoint", metavar="KIND=URL", help=f"Where there is no discovery; KIND is one of {', '.join(_ENDPOINTS)}."
+    ),
+]
+_Param = Annotated[
+    list[str] | None,
+    typer.Option("--param", metavar="NAME=VALUE", help="Sent along to the provider's sign-in page; may be repeated."),
+]
+_Auth = Annotated[
+    str | None,
+    typer.Option("--token-auth", help="basic, basic_raw, post or none, where the provider's own way is not right."),
+]
+_Ca = Annotated[
+    str | None,
+    typer.Option(
+        "--ca-file", metavar="FILE", help="PEM: the provider's private CA, kept with the pool. '' for the public ones."
+    ),
+]
+_Proxy = Annotated[
+    str | None, typer.Option("--proxy", metavar="URL", help="An egress proxy, http://host:port. '' for none.")
+]
+_ProxyFile = Annotated[
+    Path | None,
+    typer.Option("--proxy-file", help="Holds the URL of one with a password, http://user:password@host:port."),
+]
+_NotBefore = Annotated[
+    int | None, typer.Option("--clients-not-before", help="Clients that registered earlier (Unix seconds) are unknown.")
+]
 
 
 def members(
-    given: Mapping[str, Any],
     *,
-    scopes: str | None,
-    endpoints: Sequence[str] | None,
-    params: Sequence[str] | None,
-    secret_file: Path | None,
-    issuers: Sequence[str] | None,
-    initial_token_file: Path | None,
+    client_id: _ClientId = None,
+    client_secret_file: _Secret = None,
+    allowed_issuer: _Issuers = None,
+    initial_access_token_file: _InitialToken = None,
+    scopes: _Scopes = None,
+    endpoint: _Endpoint = None,
+    param: _Param = None,
+    token_auth: _Auth = None,
+    ca_file: _Ca = None,
+    proxy: _Proxy = None,
+    proxy_file: _ProxyFile = None,
+    clients_not_before: _NotBefore = None,
 ) -> dict[str, Any]:
-    """What was named. Raises SettingsError."""
-    found = {key: value for key, value in given.items() if value is not None}
-    if scopes is not None:
-        found["scopes"] = scopes.split()
-    for kind, url in _pairs("--endpoint", endpoints or ()).items():
+    """Of a pool, as the admin API takes them, what was named. Raises SettingsError."""
+    registration = {
+        "allowed_issuers": allowed_issuer,
+        "initial_access_token": _secret("--initial-access-token-file", initial_access_token_file),
+    }
+    found = {
+        "client_id": client_id,
+        "client_secret": _secret("--client-secret-file", client_secret_file),
+        "registration": _given(registration) or None,
+        "scopes": None if scopes is None else scopes.split(),
+        **_endpoints(endpoint or ()),
+        "authorize_params": None if param is None else _pairs("--param", param),
+        "token_auth": token_auth,
+        "ca": _text("--ca-file", Path(ca_file)) if ca_file else ca_file,
+        "proxy": _proxy(proxy, proxy_file),
+        "clients_not_before": clients_not_before,
+    }
+    return _given(found)
+
+
+def taking_members(command: Callable[..., None]) -> Callable[..., None]:
+    """A command with all options of `members`, which gets what they name as `found`. Typer reads the signature.
+
+    What the admin API refuses is said of them, too.
+    """
+    own, shared = inspect.signature(command).parameters, inspect.signature(members).parameters
+
+    @wraps(command)
+    def taking(**given: Any) -> None:
+        named = {name: given.pop(name) for name in shared}
+        try:
+            command(**given, found=members(**named))
+        except AdminError as error:
+            raise AdminError(in_options(str(error))) from error
+
+    parameters = []
+    for name, parameter in own.items():
+        parameters += list(shared.values()) if name == "found" else [parameter]
+    taking.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined] # a function may have one
+    taking.__annotations__ = {each.name: each.annotation for each in parameters}
+    return taking
+
+
+def in_options(text: str) -> str:
+    """What the admin API says of members, said of the options that name them."""
+    return _MEMBER.sub(lambda found: _OPTIONS[found[1]], text)
+
+
+def _given(found: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in found.items() if value is not None}
+
+
+def _endpoints(texts: Sequence[str]) -> dict[str, str]:
+    pairs = _pairs("--endpoint", texts)
+    for kind in pairs:
         if kind not in _ENDPOINTS:
             raise SettingsError([Problem("--endpoint", f"{kind} is none; there is: {', '.join(_ENDPOINTS)}")])
-        found[_ENDPOINTS[kind]] = url
-    if params is not None:
-        found["authorize_params"] = _pairs("--param", params)
-    if secret_file is not None:
-        found["client_secret"] = _secret("--client-secret-file", secret_file)
-    registration: dict[str, Any] = {} if issuers is None else {"allowed_issuers": issuers}
-    if initial_token_file is not None:
-        registration["initial_access_token"] = _secret("--initial-access-token-file", initial_token_file)
-    return {**found, "registration": registration} if registration else found
+    return {_ENDPOINTS[kind]: url for kind, url in pairs.items()}
 
 
 def _pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
@@ -99,12 +173,39 @@ def _pairs(option: str, texts: Sequence[str]) -> dict[str, str]:
     return {name: value for name, _, value in pairs}
 
 
-def _secret(option: str, file: Path) -> str:
-    try:
-        text = sys.stdin.read(_LARGEST) if str(file) == "-" else file.read_text(encoding="utf-8")[:_LARGEST]
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError([Problem(option, f"{file} cannot be read: {error}")]) from error
-    found = text.rstrip("\r\n")
+def _proxy(url: str | None, file: Path | None) -> str | None:
+    if url is not None and file is not None:
+        raise SettingsError([Problem("--proxy", "is given twice; leave it or --proxy-file out")])
+    if url is not None and "@" in url:
+        text = "holds a user and password, which others on this machine can see here; put it into a --proxy-file"
+        raise SettingsError([Problem("--proxy", text)])
+    return url if file is None else _secret("--proxy-file", file)
+
+
+def _secret(option: str, file: Path | None) -> str | None:
+    if file is None:
+        return None
+    found = _text(option, file).rstrip("\r\n")
     if not found:
-        raise SettingsError([Problem(option, f"{file} is empty")])
+        raise SettingsError([Problem(option, f"{_named(file)} is empty")])
     return found
+
+
+def _text(option: str, file: Path) -> str:
+    try:
+        if str(file) == "-":
+            found = sys.stdin.read(_LARGEST + 1)
+        else:
+            with file.open(encoding="utf-8") as opened:
+                found = opened.read(_LARGEST + 1)
+    except OSError as error:
+        raise SettingsError([Problem(option, f"{file} cannot be read: {error.strerror}")]) from error
+    except UnicodeDecodeError as error:
+        raise SettingsError([Problem(option, f"{_named(file)} is not UTF-8 text")]) from error
+    if len(found) > _LARGEST:
+        raise SettingsError([Problem(option, f"{_named(file)} is larger than {_LARGEST // 1024} KiB")])
+    return found
+
+
+def _named(file: Path) -> str:
+    return "standard input" if str(file) == "-" else str(file)

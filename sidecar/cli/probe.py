@@ -8,9 +8,9 @@ from typing import Annotated
 from urllib.parse import urlsplit
 
 import typer
-from rich.console import Console
 
 from sidecar import probe as probing
+from sidecar.cli.output import print_report
 from sidecar.probe.places import is_url, origin
 
 _HEADER = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\x20-\x7e]*)")
@@ -65,7 +65,7 @@ def probe(
     if as_json:
         typer.echo(json.dumps(report.as_json(), indent=2))
     else:
-        probing.print_report(report, Console(highlight=False))
+        print_report(lambda console: probing.print_report(report, console))
     raise typer.Exit(report.exit_code)
 
 

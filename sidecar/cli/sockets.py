@@ -1,24 +1,43 @@
-"""Asking a listener of this machine: TCP or a UNIX socket. Owns no question."""
+"""Asking a listener of this machine: TCP or a UNIX socket. Owns no question.
 
-import aiohttp
+By the standard library's client, which is there at once: what asks here runs every few seconds, or in a hurry.
+"""
 
-from sidecar.settings.model import Bind
+import http.client
+import socket
+
+from sidecar.settings.binds import Bind
 
 _SECONDS = 3
+_MOST = 65_536
+
+NoAnswer = (OSError, http.client.HTTPException)
+"""What `ask` raises; TimeoutError is an OSError."""
 
 
-async def ask(bind: Bind, method: str, path: str) -> tuple[int, str]:
-    """Status and text of the answer. Raises OSError and aiohttp.ClientError, TimeoutError when there is none in time.
+class _UnixConnection(http.client.HTTPConnection):
+    def __init__(self, path: str) -> None:
+        super().__init__("localhost", timeout=_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(_SECONDS)
+        self.sock.connect(self._path)
+
+
+def ask(bind: Bind, method: str, path: str) -> tuple[int, str]:
+    """Status and text of the answer. Raises `NoAnswer` when there is none in time.
 
     A listener that binds every address is asked on loopback, which is one of them.
     """
-    host = "localhost" if bind.unix else f"[{bind.host}]" if ":" in bind.host else bind.host
+    host = bind.host
     if bind.every_address:
-        host = "[::1]" if ":" in bind.host else "127.0.0.1"
-    connector = aiohttp.UnixConnector(bind.unix) if bind.unix else aiohttp.TCPConnector()
-    base = f"http://{host}" if bind.unix else f"http://{host}:{bind.port}"
-    async with (
-        aiohttp.ClientSession(base, connector=connector, timeout=aiohttp.ClientTimeout(_SECONDS)) as session,
-        session.request(method, path, allow_redirects=False) as response,
-    ):
-        return response.status, await response.text()
+        host = "::1" if ":" in host else "127.0.0.1"
+    asking = _UnixConnection(bind.unix) if bind.unix else http.client.HTTPConnection(host, bind.port, timeout=_SECONDS)
+    try:
+        asking.request(method, path)
+        response = asking.getresponse()
+        return response.status, response.read(_MOST).decode(errors="replace")
+    finally:
+        asking.close()

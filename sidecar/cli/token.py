@@ -24,7 +24,7 @@ def _seconds(text: str) -> int:
     try:
         return TypeAdapter(Seconds).validate_python(text)
     except ValidationError:
-        raise typer.BadParameter("must be seconds, or a number with s, m, h or d") from None
+        raise typer.BadParameter("must be seconds, or a number with s, m, h or d, such as 7d") from None
 
 
 @app.command("create")

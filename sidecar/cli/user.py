@@ -11,7 +11,6 @@ from sidecar.cli.answers import (
     JsonOption,
     PoolOption,
     YesOption,
-    ask,
     moment,
     print_json,
     print_members,
@@ -19,8 +18,9 @@ from sidecar.cli.answers import (
     several,
 )
 from sidecar.cli.configuration import ConfigOption
+from sidecar.cli.ending import Ending, end
 from sidecar.cli.grant import print_grants
-from sidecar.cli.output import done, warn
+from sidecar.cli.output import done
 
 app = typer.Typer(name="user", help="People who signed in: find them, see them, offboard them.", no_args_is_help=True)
 
@@ -90,21 +90,18 @@ def offboard(
     """End everything that one person has in a pool, at every server and with every client."""
     api = admin_client(config, admin, token_file)
     subject = _subject(api, pool, user)
-    asked = {"bar": "true" if bar else "false"}
-    if dry_run or not yes:
-        would = Offboarded.model_validate(api.call("DELETE", _path(pool, subject), query={**asked, "dry_run": "true"}))
-        fallout = f"{several(would.grants, 'grant', least=not would.complete)} of {subject} in {pool}"
-        if dry_run:
-            print_json(would) if as_json else done(f"would end {fallout}; nothing was changed")
-            return
-        ask(f"End {fallout}{', and refuse signing in again' if bar else ''}?")
-    ended = Offboarded.model_validate(api.call("DELETE", _path(pool, subject), query=asked))
-    if as_json:
-        print_json(ended)
-    done(f"{several(ended.grants, 'grant')} of {subject} ended; {_denial(ended.denial)}")
-    if not ended.complete:
-        warn("the rest is being ended in the background; nothing of it is renewed meanwhile")
-    done(f"what remains: {ended.remains}")
+    what = Ending(
+        Offboarded,
+        _path(pool, subject),
+        fallout=lambda _would: f"{subject} in {pool}",
+        question=f"End {{}}{', and refuse signing in again' if bar else ''}?",
+        told=lambda ended: f"{several(ended.grants, 'grant')} of {subject} ended; {_denial(ended.denial)}",
+        meanwhile="what is left of it works until then",
+        query={"bar": "true" if bar else "false"},
+    )
+    ended = end(api, what, dry_run=dry_run, yes=yes, as_json=as_json)
+    if ended is not None:
+        done(f"what remains: {ended.remains}")
 
 
 @app.command("readmit")

@@ -49,6 +49,10 @@ class Folder:
         return self.path / "idp-client-secret"
 
     @property
+    def admin_token(self) -> Path:
+        return self.path / "admin-token"
+
+    @property
     def store(self) -> Path:
         return self.path / "store"
 
@@ -64,9 +68,11 @@ class Folder:
 
     def client_secret(self, entropy: Entropy) -> str:
         """The demo client's secret at the demo IdP; made once."""
-        if not self.secret.exists():
-            write_private(self.secret, random_text(entropy).encode())
-        return self.secret.read_text("ascii")
+        return _made_once(self.secret, entropy)
+
+    def operator_token(self, entropy: Entropy) -> str:
+        """What opens the admin API, for `dcr-sidecar client list` and its kin; made once."""
+        return _made_once(self.admin_token, entropy)
 
     def write_settings(self, tree: dict[str, object]) -> None:
         write_private(self.settings, (_HEAD + yaml.safe_dump(tree, sort_keys=False)).encode())
@@ -92,6 +98,12 @@ def opened(path: Path) -> Iterator[Folder]:
         except OSError as error:
             raise CannotStart(f"another demo is using {folder.path}; name another folder with --data") from error
         yield folder
+
+
+def _made_once(file: Path, entropy: Entropy) -> str:
+    if not file.exists():
+        write_private(file, random_text(entropy).encode())
+    return file.read_text("ascii")
 
 
 def write_private(file: Path, content: bytes) -> None:

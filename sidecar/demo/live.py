@@ -5,7 +5,9 @@ Owns the signals and what is printed between start and end.
 
 import asyncio
 import signal
+import sys
 from contextlib import suppress
+from pathlib import Path
 
 from rich.console import Console
 
@@ -60,8 +62,15 @@ def _introduction(stack: Stack, folder: Folder) -> str:
         f"IdP without DCR  {stack.idp.issuer}\n"
         f"Metrics          {stack.ops}/metrics\n"
         f"Data and logs    {folder.path}\n"
+        f"Look inside      {_relative(Path(sys.argv[0]))} client list --config {_relative(folder.settings)}\n"
         "Ctrl-C stops everything.\n"
     )
+
+
+def _relative(file: Path) -> Path:
+    """As people would type it from where they are."""
+    here = Path.cwd()
+    return file.relative_to(here) if file.is_relative_to(here) else file
 
 
 class _Curtain:

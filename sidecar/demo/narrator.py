@@ -68,6 +68,10 @@ def _deleted(event: events.ClientDeleted) -> Line:
     return Line("deleted", f"{_named(event.client_name)}, {short(event.client)}, and {event.grants} grants with it")
 
 
+def _unreadable(event: events.ClientUnreadable) -> Line:
+    return Line("refused", f"{short(event.client)} was changed, and what it is now cannot be read", BAD)
+
+
 def _invited(event: events.InitialAccessTokenCreated) -> Line:
     times = "one client" if event.uses == 1 else f"{event.uses} clients"
     return Line("invited", f"{times} with {_labelled(event)}")
@@ -225,6 +229,7 @@ _TELLING: dict[type[events.Event], Callable[..., Line | None]] = {
     events.ClientRegistered: _registered,
     events.ClientUpdated: _updated,
     events.ClientDeleted: _deleted,
+    events.ClientUnreadable: _unreadable,
     events.ClientReadmitted: _client_readmitted,
     events.UserOffboarded: _offboarded,
     events.UserReadmitted: _user_readmitted,
@@ -262,7 +267,7 @@ _TELLING: dict[type[events.Event], Callable[..., Line | None]] = {
 
 def short(identifier: str) -> str:
     """Enough of an id to tell two apart."""
-    head, dash, tail = identifier.rpartition("-")
+    head, dash, tail = identifier.partition("-") if identifier.startswith("dcr") else ("", "", identifier)
     return head + dash + tail[:8] + ("…" if len(tail) > 8 else "")  # noqa: PLR2004
 
 

@@ -126,6 +126,7 @@ def _settings(plan: Plan, idp: Idp, mcp_origin: str) -> Settings:
     folder = plan.folder
     if not folder.keys.exists():
         keyfile.generate(folder.keys, entropy=system_entropy, clock=system_clock)
+    folder.operator_token(system_entropy)
     folder.write_settings(
         {
             "keys": {"file": str(folder.keys)},
@@ -146,6 +147,7 @@ def _settings(plan: Plan, idp: Idp, mcp_origin: str) -> Settings:
                 **{name: f"unix:{folder.socket(name)}" for name in ("oauth", "check", "admin")},
                 "ops": f"127.0.0.1:{_free_port(plan.port + 3)}",
             },
+            "admin": {"token_file": str(folder.admin_token)},
             "envoy": {"listen": f"127.0.0.1:{plan.port}", "admin": f"unix:{folder.socket('envoy')}"},
             **plan.more,
         }

@@ -9,13 +9,14 @@ tells whether the IdP takes our client id and secret. Owns no rule of the sideca
     deployment   what is examined, as plain values
     checks       which checks there are, and running them all at once in bounded time
     look_at_*    asking; with `web`, all the I/O there is
+    permissions  what the store's user must be allowed
     seen         what was answered, as values; `dump` is the form in which Envoy answers
-    keys, store, idp, envoy, differences, listeners   judges: what was seen in, findings out
+    keys, store, pools, idp, envoy, differences, listeners   judges: what was seen in, findings out
     report, text what comes of it, for machines and for people
 """
 
 from sidecar.doctor.checks import CHECKS, examine
-from sidecar.doctor.deployment import Deployment, KeyFact, Options, OwnClient, StoreAddress
+from sidecar.doctor.deployment import Deployment, KeyFact, Options, StoreAddress
 from sidecar.doctor.finding import Finding, found
 from sidecar.doctor.kinds import GROUPS, KINDS, Group
 from sidecar.doctor.report import Report
@@ -30,7 +31,6 @@ __all__ = [
     "Group",
     "KeyFact",
     "Options",
-    "OwnClient",
     "Report",
     "StoreAddress",
     "examine",

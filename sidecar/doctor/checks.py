@@ -5,23 +5,26 @@ A check that takes too long, or breaks, ends in a finding of its own: the others
 
 import asyncio
 import contextlib
+import re
 import traceback
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sidecar import keyfile
 from sidecar.clock import Clock, Entropy, Monotonic, system_clock, system_entropy, system_monotonic
 from sidecar.directory import Server
-from sidecar.doctor import look_at_envoy, look_at_idp, look_at_store
+from sidecar.doctor import look_at_envoy, look_at_idp, look_at_pools, look_at_store
 from sidecar.doctor.deployment import Deployment, Options
 from sidecar.doctor.envoy import address_of, judge_envoy
 from sidecar.doctor.finding import Finding, fine, found
 from sidecar.doctor.keys import judge_keys
 from sidecar.doctor.kinds import Group
 from sidecar.doctor.listeners import judge_ready
+from sidecar.doctor.pools import judge_pools
 from sidecar.doctor.store import judge_store
 from sidecar.doctor.web import NotReached, ask, plainly
+from sidecar.records import Pool
 
 _CONNECT_SECONDS = 3.0
 _READY_BYTES = 64 * 1024
@@ -51,7 +54,7 @@ async def _config(deployment: Deployment, _options: Options, _sources: Sources) 
     servers = ", ".join(server.name for server in deployment.directory.servers)
     return [
         fine("config", "", f"loads; it serves {servers}"),
-        *(found("config-warning", *_warning(text)) for text in deployment.warnings if not _of_keys(text)),
+        *(found("config-warning", *_warning(text)) for text in deployment.warnings if not _told_elsewhere(text)),
     ]
 
 
@@ -67,24 +70,21 @@ async def _store(deployment: Deployment, _options: Options, sources: Sources) ->
 
 async def _idps(deployment: Deployment, options: Options, sources: Sources) -> Iterable[Finding]:
     directory = deployment.directory
-    pools = [
-        (pool, [issuer.endpoint("callback") for issuer in directory.issuers if issuer.pool == pool.name])
-        for pool in directory.pools.values()
-    ]
-    told = await asyncio.gather(
-        *(
-            look_at_idp.look(
-                pool,
-                urls,
-                clock=sources.clock,
-                entropy=sources.entropy,
-                post=options.idp_post,
-                own=deployment.own_clients.get(pool.name),
-            )
-            for pool, urls in pools
+    seen = await look_at_pools.look(deployment, entropy=sources.entropy)
+
+    async def one(pool: Pool) -> Sequence[Finding]:
+        told = await look_at_idp.look(
+            pool,
+            directory.callbacks_of(pool.name),
+            clock=sources.clock,
+            entropy=sources.entropy,
+            post=options.idp_post,
+            own=seen.registrations.get(pool.name),
         )
-    )
-    return [finding for findings in told for finding in findings]
+        return [replace(each, stored=pool.name not in directory.pools) for each in told]
+
+    told = await asyncio.gather(*map(one, seen.pools.values()))
+    return [*judge_pools(seen, directory), *(finding for findings in told for finding in findings)]
 
 
 async def _envoy(deployment: Deployment, _options: Options, _sources: Sources) -> Iterable[Finding]:
@@ -166,9 +166,9 @@ def _warning(text: str) -> tuple[str, str]:
     return (key, rest) if colon and " " not in key else ("", text)
 
 
-def _of_keys(text: str) -> bool:
-    """The check of the key file says it, too."""
-    return text.startswith("keys.file: every user")
+def _told_elsewhere(text: str) -> bool:
+    """The check of the key file says it, too; and that of the pools knows what stands in the store."""
+    return text.startswith("keys.file: every user") or re.match(r"servers\[[^]]*\]\.pool: ", text) is not None
 
 
 def _place(error: BaseException) -> str:

@@ -1,11 +1,11 @@
 """What is examined, as plain values. Secrets are in it only where they must be sent, and never in its `repr`."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from sidecar.directory import Directory
 from sidecar.doctor.kinds import Group
 from sidecar.envoy_config import EnvoyPlan
+from sidecar.sealing import Keyring
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,17 +15,6 @@ class KeyFact:
     id: int
     state: str
     created_at: int
-
-
-@dataclass(frozen=True, slots=True)
-class OwnClient:
-    """How it stands with the client that a pool registers for itself, as the running sidecar says it."""
-
-    state: str
-    detail: str
-    issuer: str
-    client_id: str
-    """Empty: the pool is not served."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +28,21 @@ class StoreAddress:
 @dataclass(frozen=True, slots=True)
 class Deployment:
     directory: Directory
+    """As the configuration has it."""
     store: StoreAddress
     plan: EnvoyPlan
     """What Envoy ought to run."""
     envoy_admin: str
     """`http://host:port` or `unix:path`, like `ops`."""
     ops: str
+    keyring: Keyring = field(repr=False)
+    """Opens the pools that stand in the store."""
     keys: tuple[KeyFact, ...] = ()
     keys_file: str = ""
     """Empty: its mode is not looked at."""
     warnings: tuple[str, ...] = ()
     egress: tuple[tuple[str, int], ...] = ()
     """Hosts and ports outside that a connection is tried to."""
-    own_clients: Mapping[str, OwnClient] = field(default_factory=dict)
-    """By pool, as far as the admin API could be asked."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,8 @@ class Finding:
     where: str
     """A key of the configuration, a pool, an address; may be empty."""
     text: str
+    stored: bool = False
+    """It is about a pool that lives in the store, where no file is to be mended."""
 
     @property
     def level(self) -> Level:
@@ -24,7 +26,8 @@ class Finding:
 
     @property
     def fix(self) -> str:
-        return KINDS[self.id].fix
+        kind = KINDS[self.id]
+        return (kind.stored_fix if self.stored else "") or kind.fix
 
 
 def found(kind: str, where: str, text: str) -> Finding:

@@ -7,9 +7,9 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
-from sidecar.doctor.deployment import OwnClient
 from sidecar.doctor.finding import Finding, fine, found
 from sidecar.doctor.seen import Reply
+from sidecar.pools.standing import RegistrationStatus
 from sidecar.records import Pool
 from sidecar.upstream.answers import judge_document, judge_object, judge_token
 from sidecar.upstream.base import UpstreamError, UpstreamMalformed, UpstreamMisconfigured, UpstreamRefused
@@ -30,8 +30,8 @@ _NOT_REGISTERED = re.compile(
 )
 
 
-def where(pool: Pool) -> str:
-    return f"pools[{pool.name}]"
+def where(pool: Pool, key: str = "") -> str:
+    return f"pool {pool.name}{f', {key}' if key else ''}"
 
 
 def judge_issuer_document(reply: Reply, pool: Pool, quirks: Quirks) -> Mapping[str, Any] | Finding | None:
@@ -44,12 +44,14 @@ def judge_issuer_document(reply: Reply, pool: Pool, quirks: Quirks) -> Mapping[s
         if isinstance(error, UpstreamMalformed) and "byte for byte" in str(error):
             wanted = pool.issuer or quirks.issuer
             text = f"it calls itself {said!r}, the pool says {wanted!r}; they must be equal byte for byte"
-            return found("idp-issuer", f"{where(pool)}.issuer", text)
+            return found("idp-issuer", where(pool, "issuer"), text)
         return found("idp-document", where(pool), f"its discovery document is of no use: {error}")
 
 
-def judge_own_client(own: OwnClient | None, pool: Pool, callbacks: Sequence[str], scopes: Sequence[str]) -> Finding:
-    """`own`: None when nobody could be asked how it stands with the client that the pool registers for itself."""
+def judge_own_client(
+    own: RegistrationStatus | None, pool: Pool, callbacks: Sequence[str], scopes: Sequence[str]
+) -> Finding:
+    """`own`: how it stands with the client that the pool registers for itself; None when that was not read."""
     by_hand = f"callback {' and '.join(callbacks) or 'none'}, scopes {' '.join(scopes) or 'none'}"
     if own is None:
         text = f"has no `client_id`, so it registers itself; how that went is not seen from here ({by_hand})"
@@ -79,14 +81,14 @@ def judge_jwks(reply: Reply, pool: Pool) -> Iterator[Finding]:
         yield found("idp-keys", where(pool), f"its signature keys (jwks_uri) are of no use: {error}")
 
 
-def judge_credentials(reply: Reply, pool: Pool, quirks: Quirks) -> Finding:
-    """What came for a code that nobody was given (RFC 6749 5.2)."""
+def judge_credentials(reply: Reply, pool: Pool, quirks: Quirks, *, own: bool = False) -> Finding:
+    """What came for a code that nobody was given (RFC 6749 5.2). `own`: the pool registered this client itself."""
     try:
         judge_token(reply.answer, quirks)
     except UpstreamRefused:
         return fine("idp", where(pool), "takes our client id and secret (it judged the code, not us)")
     except UpstreamMisconfigured as error:
-        return found("idp-credentials", where(pool), f"the IdP refuses our client: {error}")
+        return found("idp-forgotten" if own else "idp-credentials", where(pool), f"the IdP refuses our client: {error}")
     except UpstreamError as error:
         said = f"whether the IdP takes our client id and secret is not to be seen: {error}"
         return found("idp-credentials-unclear", where(pool), said)

@@ -18,9 +18,11 @@ class Kind:
     group: Group
     level: Level
     fix: str
+    stored_fix: str = ""
+    """For a pool that was made by command, where that is another."""
 
 
-_TABLE: dict[Group, dict[str, tuple[Level, str]]] = {
+_TABLE: dict[Group, dict[str, tuple[Level, str] | tuple[Level, str, str]]] = {
     "config": {
         "config-broken": ("error", "Change that key; `dcr-sidecar config schema` says what it may hold."),
         "config-warning": ("warning", "Change that key, unless it is meant so."),
@@ -50,42 +52,84 @@ _TABLE: dict[Group, dict[str, tuple[Level, str]]] = {
         "store-replica-lost": ("error", "Bring the replica's link to its primary back."),
         "store-is-cluster": ("error", "Begin `store.url` with redis+cluster:// or rediss+cluster://."),
         "store-cluster-broken": ("error", "Bring the missing nodes back: `CLUSTER INFO` and `CLUSTER NODES` tell."),
-        "store-denies": (
-            "error",
-            "Grant `~P:* &P:* +@read +@write +@scripting +@pubsub +@connection +time +wait`, P being `store.prefix`.",
-        ),
+        "store-denies": ("error", "Give the user this rule by `ACL SETUSER`, or in the store's ACL file."),
         "store-permissions-unknown": ("note", "With Redis 7 or Valkey it could be seen."),
         "store-clock": ("warning", "Let NTP set the clock on both machines."),
     },
     "idp": {
-        "idp-settings": ("error", "Change the pool's settings as it says."),
-        "idp-unreachable": ("error", "Mend the network, DNS or `proxy` of the pool; the sidecar needs to get there."),
-        "idp-untrusted": ("error", "Name the CA that signed its certificate in the pool's `tls.ca_file`."),
-        "idp-no-document": ("error", "Correct the pool's `issuer`, or give its `endpoints` one by one."),
-        "idp-issuer": ("error", "Copy the issuer into the pool's `issuer`, if it is the provider that you mean."),
-        "idp-document": ("error", "Mend it at the IdP, or give the pool's `endpoints` one by one."),
-        "idp-keys": ("error", "Mend it at the IdP, or correct the pool's `endpoints.jwks`."),
+        "pool-unread": ("note", "Mend the store first: its own findings say how."),
+        "pool-absent": ("error", "`dcr-sidecar pool create` it, or correct the server's `pool` and restart."),
+        "pool-unreadable": (
+            "error",
+            "Bring the key back that sealed it (`keys.file`), or update this replica if it is older than the others.",
+        ),
+        "pool-id-twice": ("error", "Give the pool of the configuration another `id`."),
+        "pool-open": ("error", "Give each of its servers an `allow` in the configuration."),
+        "pool-unused": ("note", "Name it as the `pool` of a server, or `dcr-sidecar pool delete` it."),
+        "idp-settings": (
+            "error",
+            "Change the pool's settings as it says.",
+            "Change it as it says: `dcr-sidecar pool update`.",
+        ),
+        "idp-unreachable": (
+            "error",
+            "Mend the network, DNS or `proxy` of the pool; the sidecar needs to get there.",
+            "Mend the network, DNS or the pool's proxy (`dcr-sidecar pool update --proxy`).",
+        ),
+        "idp-untrusted": (
+            "error",
+            "Name the CA that signed its certificate in the pool's `tls.ca_file`.",
+            "Give the CA that signed its certificate: `dcr-sidecar pool update --ca-file`.",
+        ),
+        "idp-no-document": (
+            "error",
+            "Correct the pool's `issuer`, or give its `endpoints` one by one.",
+            "Give its endpoints: `dcr-sidecar pool update --endpoint`. If the issuer is wrong, make another pool.",
+        ),
+        "idp-issuer": (
+            "error",
+            "Copy the issuer into the pool's `issuer`, if it is the provider that you mean.",
+            "Make another pool with that issuer, if it is the provider that you mean; a pool's issuer stays.",
+        ),
+        "idp-document": (
+            "error",
+            "Mend it at the IdP, or give the pool's `endpoints` one by one.",
+            "Mend it at the IdP, or give the endpoints one by one: `dcr-sidecar pool update --endpoint`.",
+        ),
+        "idp-keys": (
+            "error",
+            "Mend it at the IdP, or correct the pool's `endpoints.jwks`.",
+            "Mend it at the IdP, or `dcr-sidecar pool update --endpoint jwks=URL`.",
+        ),
         "idp-self-registered": ("note", "See `dcr-sidecar pool show`, or sign in once: only that shows it."),
         "idp-not-registered": (
             "error",
             "Register a client there by hand with this callback and these scopes, and set the pool's `client_id`.",
+            "Register a client there by hand with this callback and these scopes; `dcr-sidecar pool update` takes it.",
+        ),
+        "idp-forgotten": (
+            "warning",
+            "Nothing at first: it registers anew at the next sign-in. If it stays so, see `dcr-sidecar pool show`.",
         ),
         "idp-no-pkce": ("note", "Nothing, unless sign-ins fail: PKCE is sent where the preset says so."),
         "idp-credentials": (
             "error",
             "Copy id and secret anew from the IdP to `client_id` and `client_secret_file`; the secret may be over.",
+            "Copy them anew from the IdP: `dcr-sidecar pool update --client-secret-file FILE`; the secret may be over.",
         ),
         "idp-credentials-unclear": ("note", "Sign in once: only that shows it here."),
         "idp-credentials-untried": ("note", "Run it without `--no-idp-post`."),
         "idp-former": (
             "warning",
             "Correct that entry of the pool's `former`, or remove it once nobody's grant needs it.",
+            "Bring that client back at the IdP, or do nothing: its users sign in again when their grants end.",
         ),
         "idp-callback": ("warning", "Enter this URL, byte for byte, as a redirect URI of the client at the IdP."),
         "idp-callback-unclear": ("note", "Sign in once: only that shows it here."),
         "idp-sign-in": (
             "warning",
             "Compare `client_id`, `scopes` and the callback URL with the client's page at the IdP.",
+            "Compare what `dcr-sidecar pool show` prints with the client's page at the IdP.",
         ),
         "idp-clock": ("warning", "Let NTP set this machine's clock."),
         "idp-clock-wrong": ("error", "Let NTP set this machine's clock: id_tokens are refused as it is."),
@@ -125,7 +169,7 @@ _TABLE: dict[Group, dict[str, tuple[Level, str]]] = {
 
 KINDS: Mapping[str, Kind] = MappingProxyType(
     {
-        **{id_: Kind(group, level, fix) for group, kinds in _TABLE.items() for id_, (level, fix) in kinds.items()},
+        **{id_: Kind(group, *told) for group, kinds in _TABLE.items() for id_, told in kinds.items()},
         **{f"{group}-ok": Kind(group, "ok", "") for group in GROUPS},
     }
 )

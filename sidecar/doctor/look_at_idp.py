@@ -9,11 +9,11 @@ import aiohttp
 
 from sidecar.clock import Clock, Entropy
 from sidecar.doctor import idp
-from sidecar.doctor.deployment import OwnClient
 from sidecar.doctor.finding import Finding, fine, found
 from sidecar.doctor.seen import Reply
 from sidecar.doctor.web import NotReached, send, session
 from sidecar.oauth.pkce import new_verifier, s256
+from sidecar.pools.standing import RegistrationStatus
 from sidecar.records import Pool, UpstreamCredentials
 from sidecar.upstream.base import UpstreamMisconfigured
 from sidecar.upstream.messages import Request, asked_scopes, authorization_url, document_request, exchange_request
@@ -46,33 +46,35 @@ async def look(
     clock: Clock,
     entropy: Entropy,
     post: bool,
-    own: OwnClient | None = None,
+    own: RegistrationStatus | None = None,
 ) -> Sequence[Finding]:
-    """`own`: what the running sidecar says of the client that the pool registers for itself, if it was asked."""
+    """`own`: how it stands with the client that the pool registers for itself, where that is known."""
     try:
         quirks = preset(pool.provider)
-        async with session(ca_file=pool.ca_file) as over:
+        async with session(ca=pool.ca) as over:
             visit = Visit(pool, quirks, callbacks, over, clock, entropy)
             return await _examined(visit, own, post=post)
     except KeyError:
-        return [found("idp-settings", f"{idp.where(pool)}.provider", f"there is no preset {pool.provider!r}")]
+        return [found("idp-settings", idp.where(pool, "provider"), f"there is no preset {pool.provider!r}")]
     except NotReached as error:  # of the discovery document, or a CA file
         return [_unreached(pool, error, "discovery document")]
 
 
-async def _examined(visit: Visit, own: OwnClient | None, *, post: bool) -> Sequence[Finding]:
+async def _examined(visit: Visit, own: RegistrationStatus | None, *, post: bool) -> Sequence[Finding]:
     pool, quirks = visit.pool, visit.quirks
     findings, document = await _document(visit)
     if any(finding.level == "error" for finding in findings) and needs_document(pool, quirks):
         return findings
+    if own is not None or not pool.client_id:
+        findings.append(idp.judge_own_client(own, pool, visit.callbacks, asked_scopes(pool, quirks)))
     if not pool.client_id:
-        return [*findings, idp.judge_own_client(own, pool, visit.callbacks, asked_scopes(pool, quirks))]
+        return findings
     try:
         provider = Provider.of(pool, quirks, document)
     except UpstreamMisconfigured as error:
         return [*findings, found("idp-settings", idp.where(pool), str(error))]
     findings += idp.judge_pkce(document, pool, quirks)
-    steps = [_keys(visit, provider), _credentials(visit, provider, post=post)]
+    steps = [_keys(visit, provider), _credentials(visit, provider, post=post, own=own is not None)]
     steps += [_former(visit, provider, former) for former in pool.former if post]
     steps += [_sign_in(visit, provider, callback) for callback in visit.callbacks]
     for more in await asyncio.gather(*steps):
@@ -94,7 +96,7 @@ async def _document(visit: Visit) -> tuple[list[Finding], Mapping[str, Any] | No
             return [told, *idp.judge_date(reply, pool, now=visit.clock())], seen
     if urls and needs_document(pool, quirks):
         text = f"there is no discovery document at {' or '.join(urls)}"
-        return [found("idp-no-document", f"{idp.where(pool)}.issuer", text)], None
+        return [found("idp-no-document", idp.where(pool, "issuer"), text)], None
     return [], None
 
 
@@ -108,8 +110,8 @@ async def _keys(visit: Visit, provider: Provider) -> Sequence[Finding]:
     return list(idp.judge_jwks(reply, visit.pool))
 
 
-async def _credentials(visit: Visit, provider: Provider, *, post: bool) -> Sequence[Finding]:
-    """With a code that nobody was given. Without a secret there is nothing to prove."""
+async def _credentials(visit: Visit, provider: Provider, *, post: bool, own: bool = False) -> Sequence[Finding]:
+    """With a code that nobody was given. Without a secret there is nothing to prove. `own`: the pool registered it."""
     pool, quirks = visit.pool, visit.quirks
     if not visit.callbacks or not pool.client_secret:
         return []
@@ -129,7 +131,7 @@ async def _credentials(visit: Visit, provider: Provider, *, post: bool) -> Seque
         reply = await visit.send(request)
     except NotReached as error:
         return [_unreached(pool, error, "token endpoint")]
-    return [idp.judge_credentials(reply, pool, quirks)]
+    return [idp.judge_credentials(reply, pool, quirks, own=own)]
 
 
 async def _former(visit: Visit, provider: Provider, former: UpstreamCredentials) -> Sequence[Finding]:

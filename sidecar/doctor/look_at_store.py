@@ -8,53 +8,16 @@ from urllib.parse import quote
 
 from sidecar.clock import Clock, Monotonic
 from sidecar.doctor.deployment import StoreAddress
+from sidecar.doctor.permissions import ANY_CHANNEL, ANY_KEY, COMMANDS, WAIT
 from sidecar.doctor.seen import StoreSeen
 from sidecar.store.base import StoreError
 from sidecar.store.redis import EMBEDDED, RedisStore, open_store
 
-_PATIENCE_MS = 3000
+PATIENCE_MS = 3000
 """Longer than what serving allows: a slow store is to be examined too."""
 _PINGS = 5
 _SOCKET = "valkey.sock"
-
-ANY_KEY, ANY_CHANNEL = "{key}", "{channel}"
-COMMANDS: tuple[tuple[str, ...], ...] = (
-    ("DEL", ANY_KEY),
-    ("EVAL", "return 1", "1", ANY_KEY),
-    ("EVALSHA", "0" * 40, "1", ANY_KEY),
-    ("EXISTS", ANY_KEY),
-    ("GET", ANY_KEY),
-    ("HDEL", ANY_KEY, "f"),
-    ("HEXISTS", ANY_KEY, "f"),
-    ("HGET", ANY_KEY, "f"),
-    ("HGETALL", ANY_KEY),
-    ("HINCRBY", ANY_KEY, "f", "1"),
-    ("HMGET", ANY_KEY, "f"),
-    ("HSET", ANY_KEY, "f", "v"),
-    ("HSETNX", ANY_KEY, "f", "v"),
-    ("PERSIST", ANY_KEY),
-    ("PEXPIRE", ANY_KEY, "1"),
-    ("PEXPIREAT", ANY_KEY, "1"),
-    ("PING",),
-    ("PTTL", ANY_KEY),
-    ("PUBLISH", ANY_CHANNEL, "m"),
-    ("SADD", ANY_KEY, "m"),
-    ("SET", ANY_KEY, "v"),
-    ("SMEMBERS", ANY_KEY),
-    ("SREM", ANY_KEY, "m"),
-    ("SUBSCRIBE", ANY_CHANNEL),
-    ("TIME",),
-    ("ZADD", ANY_KEY, "1", "m"),
-    ("ZCARD", ANY_KEY),
-    ("ZCOUNT", ANY_KEY, "0", "1"),
-    ("ZRANGE", ANY_KEY, "0", "1"),
-    ("ZRANK", ANY_KEY, "m"),
-    ("ZREM", ANY_KEY, "m"),
-    ("ZREMRANGEBYSCORE", ANY_KEY, "0", "1"),
-    ("ZSCORE", ANY_KEY, "m"),
-)
-"""What the store's user must be allowed, with arguments that the server can judge. None of it is carried out."""
-_WAIT: tuple[str, ...] = ("WAIT", "0", "0")
+_LONGEST_SOCKET = 100
 
 _ASK_ACL = """
 if not redis.acl_check_cmd then return {'?'} end
@@ -66,16 +29,32 @@ return denied
 """
 
 
+class NotRunning(Exception):
+    """Nobody has started the embedded store; or, if it is `hidden`, somebody may have, and it is not seen from here."""
+
+    def __init__(self, *, hidden: bool) -> None:
+        super().__init__("the sidecar that starts it does not run")
+        self.hidden = hidden
+
+
+def reachable(address: StoreAddress) -> str:
+    """Its URL, for who starts nothing. Raises NotRunning."""
+    if not address.url.startswith(EMBEDDED):
+        return address.url
+    socket = Path(address.url.removeprefix(EMBEDDED)) / _SOCKET
+    if not socket.exists():
+        raise NotRunning(hidden=(socket.parent / "lock").exists() and len(str(socket).encode()) > _LONGEST_SOCKET)
+    return f"unix://{quote(str(socket))}"
+
+
 async def look(address: StoreAddress, *, clock: Clock, monotonic: Monotonic) -> StoreSeen:
     """Starts nothing: an embedded store runs with its sidecar, or does not."""
-    url, embedded = address.url, address.url.startswith(EMBEDDED)
-    if embedded:
-        socket = Path(url.removeprefix(EMBEDDED)) / _SOCKET
-        if not socket.exists():
-            running = (socket.parent / "lock").exists() and len(str(socket).encode()) > 100  # noqa: PLR2004
-            return StoreSeen(embedded=True, hidden=running, fault="the sidecar that starts it does not run")
-        url = f"unix://{quote(str(socket))}"
-    async with open_store(url, prefix=address.prefix, timeout_ms=_PATIENCE_MS) as store:
+    embedded = address.url.startswith(EMBEDDED)
+    try:
+        url = reachable(address)
+    except NotRunning as error:
+        return StoreSeen(embedded=True, hidden=error.hidden, fault=str(error))
+    async with open_store(url, prefix=address.prefix, timeout_ms=PATIENCE_MS) as store:
         try:
             first = await _timed(store, monotonic)
             pings = sorted([await _timed(store, monotonic) for _ in range(_PINGS)])
@@ -118,7 +97,7 @@ async def _asked(store: RedisStore, *words: str) -> object:
 async def _denied(store: RedisStore, address: StoreAddress) -> tuple[tuple[str, ...], bool]:
     """The commands that the store's user may not run, and whether that could be told."""
     key, channel = f"{address.prefix}:doctor", f"{address.prefix}:news"
-    wanted: Sequence[tuple[str, ...]] = (*COMMANDS, _WAIT) if address.wait_replicas else COMMANDS
+    wanted: Sequence[tuple[str, ...]] = (*COMMANDS, WAIT) if address.wait_replicas else COMMANDS
     filled = [[{ANY_KEY: key, ANY_CHANNEL: channel}.get(word, word) for word in command] for command in wanted]
     try:
         answer = await store.link.command("EVAL", _ASK_ACL, 1, key, json.dumps(filled))

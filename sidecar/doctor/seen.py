@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from sidecar.pools.standing import RegistrationStatus
+from sidecar.records import Pool
 from sidecar.upstream.answers import Answer
 
 Doc = Mapping[str, Any]
@@ -45,6 +47,19 @@ class StoreSeen:
     acl_known: bool = True
     ahead: float | None = None
     """Seconds by which its clock is before ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class PoolsSeen:
+    pools: Mapping[str, Pool]
+    """All to examine, whole as far as they are; those that must not be used are none of them."""
+    registrations: Mapping[str, RegistrationStatus] = field(default_factory=dict)
+    """How it stands with those that register themselves."""
+    unfit: Mapping[str, str] = field(default_factory=dict)
+    ending: frozenset[str] = frozenset()
+    """Those that are being deleted."""
+    fault: str = ""
+    """Why the store's were not read: then only the configuration's are here."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from sidecar.doctor.deployment import StoreAddress
 from sidecar.doctor.finding import Finding, fine, found
+from sidecar.doctor.permissions import acl_rule
 from sidecar.doctor.seen import StoreSeen
 
 WHERE = "store.url"
@@ -13,6 +14,7 @@ _FULL = 0.8
 _HASTE = 4
 """One operation is several commands' worth of waiting: a ping must take a fraction of `timeout_ms`."""
 _NEVER = "noeviction"
+_SHOWN = 6
 
 
 def judge_store(seen: StoreSeen, address: StoreAddress) -> Iterator[Finding]:
@@ -23,7 +25,7 @@ def judge_store(seen: StoreSeen, address: StoreAddress) -> Iterator[Finding]:
         yield found("store-down", WHERE, seen.fault)
         return
     yield from _speed(seen, address)
-    yield from _permissions(seen)
+    yield from _permissions(seen, address)
     yield from _clock(seen)
     if not seen.info:
         yield found("store-withheld", WHERE, "the store's user may not run INFO: persistence and memory are not seen")
@@ -42,9 +44,11 @@ def _speed(seen: StoreSeen, address: StoreAddress) -> Iterator[Finding]:
         yield found("store-slow", WHERE, f"{text}; a whole operation has {address.timeout_ms} ms (`store.timeout_ms`)")
 
 
-def _permissions(seen: StoreSeen) -> Iterator[Finding]:
+def _permissions(seen: StoreSeen, address: StoreAddress) -> Iterator[Finding]:
     if seen.denied:
-        yield found("store-denies", WHERE, f"the store's user may not run {', '.join(seen.denied)} on our keys")
+        more = f" and {len(seen.denied) - _SHOWN} more" if len(seen.denied) > _SHOWN else ""
+        told = f"{', '.join(seen.denied[:_SHOWN])}{more}"
+        yield found("store-denies", WHERE, f"its user may not run {told} on our keys; it needs {acl_rule(address)}")
     elif not seen.acl_known:
         yield found("store-permissions-unknown", WHERE, "this server does not say what its user may run")
 

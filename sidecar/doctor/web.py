@@ -10,6 +10,7 @@ from yarl import URL
 
 from sidecar.doctor.seen import Reply
 from sidecar.upstream.messages import Request
+from sidecar.upstream.trust import trust
 
 _UNIX = "unix:"
 _HEADERS = {"User-Agent": "dcr-sidecar doctor", "Accept-Encoding": "identity"}
@@ -25,13 +26,13 @@ class NotReached(Exception):
 
 
 @asynccontextmanager
-async def session(*, ca_file: str = "", unix: str = "") -> AsyncIterator[aiohttp.ClientSession]:
-    """Raises NotReached for a CA file that cannot be used."""
+async def session(*, ca: str = "", unix: str = "") -> AsyncIterator[aiohttp.ClientSession]:
+    """`ca`: PEM, instead of the public authorities. Raises NotReached when it cannot be used."""
     connector: aiohttp.BaseConnector
     if unix:
         connector = aiohttp.UnixConnector(unix, force_close=True)
     else:
-        connector = aiohttp.TCPConnector(ssl=_trust(ca_file), force_close=True)
+        connector = aiohttp.TCPConnector(ssl=_trusted(ca), force_close=True)
     async with aiohttp.ClientSession(
         connector=connector,
         cookie_jar=aiohttp.DummyCookieJar(),
@@ -83,13 +84,11 @@ async def _body(response: aiohttp.ClientResponse, limit: int) -> bytes:
     return bytes(body)
 
 
-def _trust(ca_file: str) -> ssl.SSLContext | bool:
-    if not ca_file:
-        return True
+def _trusted(ca: str) -> ssl.SSLContext | bool:
     try:
-        return ssl.create_default_context(cafile=ca_file)
-    except OSError as error:
-        raise NotReached(f"the CA file {ca_file} cannot be used", untrusted=True) from error
+        return trust(ca)
+    except ValueError as error:
+        raise NotReached(f"the pool's CA {error}", untrusted=True) from error
 
 
 def plainly(error: OSError) -> str:

@@ -8,6 +8,7 @@ from sidecar.events.base import Event, Recorder, reference, sign_in
 from sidecar.events.clients import (
     ClientDeleted,
     ClientRegistered,
+    ClientUnreadable,
     ClientUpdated,
     InitialAccessTokenCreated,
     InitialAccessTokenRevoked,
@@ -64,6 +65,7 @@ __all__ = [
     "ClientDeleted",
     "ClientReadmitted",
     "ClientRegistered",
+    "ClientUnreadable",
     "ClientUpdated",
     "ConsentAsked",
     "ConsentDenied",

@@ -39,7 +39,17 @@ class ClientDeleted(Event):
     client: str
     client_name: str
     grants: int
+    """Those that were left when somebody came to the end of it; each one is told by itself."""
     source: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClientUnreadable(Event):
+    """A client was taken for unknown: the store says that it was changed, and nobody can read to what."""
+
+    name: ClassVar[str] = "client_unreadable"
+    issuer: str
+    client: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,8 +29,8 @@ class OpsEndpoint:
             return json_response({"status": "draining"}, status=503)
         try:
             await self.store.ping()
-        except StoreError:
-            return json_response({"status": "store does not answer"}, status=503)
+        except StoreError as error:
+            return json_response({"status": "store does not answer", "detail": str(error)}, status=503)
         return json_response({"status": "ready"})
 
     async def metrics(self, request: web.Request) -> web.Response:

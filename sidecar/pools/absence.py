@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from sidecar.pools.live import LivePools
-from sidecar.pools.registration import RegistrationStatus
+from sidecar.pools.standing import RegistrationStatus
 from sidecar.records import Pool
 
 WhyAbsent = Callable[[str], str]

@@ -20,8 +20,7 @@ class PoolBook:
     vault: PoolVault
 
     async def entries(self) -> Mapping[str, Entry]:
-        records = (await self.store.pool_records()).records
-        return {name: self._entry(name, record) for name, record in sorted(records.items()) if ":" not in name}
+        return entries((await self.store.pool_records()).records, self.vault)
 
     async def add(self, stored: StoredPool) -> Put:
         """Its id stays its own for good."""
@@ -34,8 +33,14 @@ class PoolBook:
     async def remove(self, name: str, version: int) -> bool:
         return await self.store.drop_pool(name, version=version)
 
-    def _entry(self, name: str, record: PoolRecord) -> Entry:
-        try:
-            return Entry(record.version, self.vault.open(name, record.sealed))
-        except UnreadablePool:
-            return Entry(record.version, None)
+
+def entries(records: Mapping[str, PoolRecord], vault: PoolVault) -> Mapping[str, Entry]:
+    """The pools among these records, by name. A name with a colon is that of something that belongs to a pool."""
+    return {name: _entry(name, record, vault) for name, record in sorted(records.items()) if ":" not in name}
+
+
+def _entry(name: str, record: PoolRecord, vault: PoolVault) -> Entry:
+    try:
+        return Entry(record.version, vault.open(name, record.sealed))
+    except UnreadablePool:
+        return Entry(record.version, None)

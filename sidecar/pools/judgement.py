@@ -1,23 +1,21 @@
 """What is wrong with a pool, whoever declares it: the configuration, or an operator while we run.
 
-Keys are the configuration's. Owns no reading of files and no form of an answer.
+Keys are the members of `records.Pool`. Owns no reading of files and no form of an answer.
 """
 
 import difflib
 from collections.abc import Sequence
 from dataclasses import replace
-from urllib.parse import urlsplit
 
 from sidecar.directory import AllowRule, Server
+from sidecar.pools.urls import is_proxy_url
 from sidecar.records import Pool
 from sidecar.upstream import quirks
 
-_KEYS = {
-    "authorization_endpoint": "endpoints.authorize",
-    "token_endpoint": "endpoints.token",
-    "userinfo_endpoint": "endpoints.userinfo",
-    "jwks_uri": "endpoints.jwks",
-}
+_PROXY = (
+    "must be like http://proxy.example:3128 or http://user:password@proxy.example:3128; "
+    "special characters of a password are written as %XX"
+)
 _OURS = frozenset(
     [
         "client_id",
@@ -37,7 +35,7 @@ _OURS = frozenset(
 
 
 def wrong(pool: Pool) -> Sequence[tuple[str, str]]:
-    """(key, text) for each thing that would end in failing sign-ins."""
+    """(member, text) for each thing that would end in failing sign-ins."""
     found = []
     if pool.provider not in quirks.PRESETS:
         found.append(("provider", _unknown(pool.provider)))
@@ -48,8 +46,8 @@ def wrong(pool: Pool) -> Sequence[tuple[str, str]]:
     reserved = sorted(_OURS.intersection(name for name, _ in pool.authorize_params))
     if reserved:
         found.append(("authorize_params", f"{', '.join(reserved)} is always ours; remove it"))
-    if pool.proxy and urlsplit(pool.proxy).scheme not in {"http", "https"}:
-        found.append(("proxy", "must be an http:// or https:// URL"))
+    if pool.proxy and not is_proxy_url(pool.proxy):
+        found.append(("proxy", _PROXY))
     return found
 
 
@@ -68,7 +66,7 @@ def _placed(pool: Pool) -> tuple[Pool, ...]:
 
 def _at_the_provider(pool: Pool) -> list[tuple[str, str]]:
     found = [
-        (_KEYS.get(key, key), f"is required for {pool.provider}{f', such as {example}' if example else ''}")
+        (key, f"is required for {pool.provider}{f', such as {example}' if example else ''}")
         for key, example in quirks.missing(pool).items()
     ]
     if form := quirks.misspelt_issuer(pool):

@@ -6,17 +6,18 @@ never had registered, so that no secret is ever sent to whom it was not got from
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import TypeAdapter, ValidationError
 
+from sidecar.clock import Entropy
 from sidecar.records import Pool, UpstreamCredentials
-from sidecar.sealing import Sealer, SealError, length_prefixed
+from sidecar.sealing import Keyring, Sealer, SealError, length_prefixed
 from sidecar.store.pools import PoolRecord
 from sidecar.upstream.quirks import PRESETS
 from sidecar.upstream.registration_messages import TOKEN_AUTH, Registered, allowed_issuers
 
-PURPOSE = "upstream-registration"
+_PURPOSE = "upstream-registration"
 CHECK_SECONDS = 6 * 3600
 """How often a provider is asked whether it still knows us."""
 _FORMER = 3
@@ -99,6 +100,10 @@ _FORM = TypeAdapter(Registration)
 class RegistrationVault:
     sealer: Sealer
 
+    @classmethod
+    def of(cls, keyring: Keyring, entropy: Entropy) -> Self:
+        return cls(Sealer(keyring, _PURPOSE, entropy))
+
     def seal(self, registration: Registration) -> bytes:
         return self.sealer.seal(_FORM.dump_json(registration), _place(registration.pool_id))
 
@@ -116,13 +121,15 @@ class RegistrationVault:
         """Whether it was sealed with another key than one would be now."""
         return int.from_bytes(sealed[:2], "big") != self.sealer.keyring.active
 
+    def opened(self, pool_id: str, records: Mapping[str, PoolRecord]) -> Registration:
+        """An empty one where there is no record. Raises UnreadableRegistration."""
+        record = records.get(record_name(pool_id))
+        return self.open(pool_id, record.sealed) if record else Registration(pool_id)
+
     def complete(self, pool: Pool, records: Mapping[str, PoolRecord]) -> Pool | None:
-        """The pool as its registration makes it; None while there is none. Implements `live.Complete`."""
-        record = records.get(record_name(pool.id))
-        if record is None:
-            return None
+        """The pool as its registration makes it; None while there is none. Implements `selection.Complete`."""
         try:
-            return completed(pool, self.open(pool.id, record.sealed))
+            return completed(pool, self.opened(pool.id, records))
         except UnreadableRegistration:
             return None
 
@@ -189,4 +196,4 @@ def _lead(registration: Registration, expires_at: int) -> int:
 
 
 def _place(pool_id: str) -> bytes:
-    return length_prefixed(PURPOSE, pool_id)
+    return length_prefixed(_PURPOSE, pool_id)

@@ -7,27 +7,25 @@ that was too slow brings home is taken back. Owns neither what is tried (`attemp
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from sidecar.clock import Clock, Entropy, random_text
-from sidecar.directory import Issuer, Server
 from sidecar.events import Recorder, UnexpectedError, UpstreamRegistrationFailed, UpstreamRegistrationLost
 from sidecar.pools.attempts import Attempts, Work, state_after, wait_after
 from sidecar.pools.registered import (
     Due,
     Registration,
     RegistrationVault,
-    State,
     Status,
     UnreadableRegistration,
     completed,
     due,
-    is_for,
     record_name,
 )
-from sidecar.pools.sealed import PoolVault, UnreadablePool
+from sidecar.pools.selection import Selection
+from sidecar.pools.standing import UNREADABLE, RegistrationStatus, standing
 from sidecar.records import Pool
 from sidecar.store.base import StoreError
 from sidecar.store.pools import PoolRecord, PoolRecords, Pools
@@ -45,28 +43,10 @@ class Store(Pools, UpstreamRegistrations, Protocol):
     """The parts of a store that are needed here."""
 
 
-@dataclass(frozen=True, slots=True)
-class RegistrationStatus:
-    """For people: how it stands with a pool's registration, and what to enter at the IdP without one."""
-
-    state: State
-    detail: str
-    issuer: str
-    client_id: str
-    """With which the pool is served; empty: there is none."""
-    secret_expires_at: int
-    """0: never, or there is no secret."""
-    callbacks: tuple[str, ...]
-    scopes: tuple[str, ...]
-
-
 @dataclass(slots=True)
 class PoolRegistration:
-    configured: Mapping[str, Pool]
-    servers: tuple[Server, ...]
-    issuers: tuple[Issuer, ...]
+    selection: Selection
     store: Store
-    pools: PoolVault
     vault: RegistrationVault
     attempts: Attempts
     clock: Clock
@@ -115,36 +95,19 @@ class PoolRegistration:
 
     def status(self, pool: Pool) -> RegistrationStatus:
         """As of the last look."""
-        work = self._work(pool)
-        try:
-            _, found = self._opened(pool, self._read.records)
-        except UnreadableRegistration:
-            found = Registration(pool.id, status=Status("unreadable", _UNREADABLE))
-        own = found.registered if is_for(pool, found.issuer) else None
-        state, detail = found.status.state, found.status.detail
-        if own is None and state in {"registered", "waiting"}:
-            state, detail = "waiting", "nobody has tried yet" if work.callbacks else "no server uses this pool"
-        return RegistrationStatus(
-            state,
-            detail,
-            found.issuer,
-            own.client_id if own else "",
-            own.secret_expires_at if own else 0,
-            work.callbacks,
-            work.scopes,
-        )
+        return standing(pool, self._read.records, self.vault, self.selection.configured)
 
     async def whole(self, pool: Pool) -> Pool:
         """The pool with what it has through its registration, if anything. Raises StoreError."""
         with contextlib.suppress(UnreadableRegistration):
-            _, found = self._opened(pool, (await self.store.pool_records()).records)
+            found = self.vault.opened(pool.id, (await self.store.pool_records()).records)
             return completed(pool, found) or pool
         return pool
 
     async def end(self, pool: Pool) -> bool:
         """The pool is being deleted: so are its clients at the IdP, as far as they can be. Raises StoreError."""
         try:
-            record, found = self._opened(pool, (await self.store.pool_records()).records)
+            record, found = self._opened(pool, await self.store.pool_records())
         except UnreadableRegistration:
             return True  # it stays, and names no pool that could come back
         if record is None:
@@ -158,19 +121,13 @@ class PoolRegistration:
         revision = await self.store.pools_revision()
         if revision != self._read.revision:
             self._read = await self.store.pool_records()
-        found = {name: pool for name, pool in self.configured.items() if not pool.client_id}
-        for name, record in self._read.records.items():
-            if ":" in name or name in self.configured:
-                continue
-            with contextlib.suppress(UnreadablePool):  # told by those who serve it
-                stored = self.pools.open(name, record.sealed)
-                if stored.state == "live" and not stored.pool.client_id:
-                    found[name] = stored.pool
-        return [pool for pool in found.values() if pool.provider in PRESETS and self._work(pool).callbacks]
+        found = self.selection.candidates(self._read.records).values()
+        own = [pool for pool in found if pool is not None and not pool.client_id]
+        return [pool for pool in own if pool.provider in PRESETS and self._work(pool).callbacks]
 
     async def _keep(self, pool: Pool) -> None:
         try:
-            record, found = self._opened(pool, self._read.records)
+            record, found = self._opened(pool, self._read)
         except UnreadableRegistration:
             self._tell_unreadable(pool)
             return
@@ -192,7 +149,7 @@ class PoolRegistration:
         work = self._work(pool)
         self._read = await self.store.pool_records()  # under the lease: whoever had it before is in here
         try:
-            record, before = self._opened(pool, self._read.records)
+            record, before = self._opened(pool, self._read)
         except UnreadableRegistration:  # which the next look tells
             await self.store.release_registration(pool.id, owner)
             return
@@ -240,9 +197,8 @@ class PoolRegistration:
         )
         return put.outcome == "done"
 
-    def _opened(self, pool: Pool, records: Mapping[str, PoolRecord]) -> tuple[PoolRecord | None, Registration]:
-        record = records.get(record_name(pool.id))
-        return record, self.vault.open(pool.id, record.sealed) if record else Registration(pool.id)
+    def _opened(self, pool: Pool, read: PoolRecords) -> tuple[PoolRecord | None, Registration]:
+        return read.records.get(record_name(pool.id)), self.vault.opened(pool.id, read.records)
 
     def _due(self, pool: Pool, registration: Registration) -> Due:
         work = self._work(pool)
@@ -256,10 +212,11 @@ class PoolRegistration:
         )
 
     def _work(self, pool: Pool) -> Work:
+        directory = self.selection.configured
         return Work(
             pool,
-            tuple(server for server in self.servers if server.pool == pool.name),
-            tuple(issuer.endpoint("callback") for issuer in self.issuers if issuer.pool == pool.name),
+            directory.servers_with(pool.name),
+            directory.callbacks_of(pool.name),
             asked_scopes(pool, PRESETS[pool.provider]) if pool.provider in PRESETS else (),
         )
 
@@ -278,7 +235,7 @@ class PoolRegistration:
     def _tell_unreadable(self, pool: Pool) -> None:
         if pool.id not in self._unreadable:
             self._unreadable.add(pool.id)
-            self._tell_failed(self._work(pool), pool.issuer, Status("unreadable", _UNREADABLE))
+            self._tell_failed(self._work(pool), pool.issuer, UNREADABLE)
 
     def _tell_interrupted(self, work: Work, before: Registration) -> None:
         text = "a try broke off: there may be a client at the IdP that nobody uses"
@@ -291,6 +248,3 @@ class PoolRegistration:
                 detail=text,
             )
         )
-
-
-_UNREADABLE = "the stored registration does not open with these keys; bring the key back, or give the pool a new id"

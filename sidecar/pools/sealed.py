@@ -1,14 +1,15 @@
 """A pool's record as the store keeps it: sealed whole, for its name. Owns the form; knows no store."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import TypeAdapter, ValidationError
 
+from sidecar.clock import Entropy
 from sidecar.records import Pool
-from sidecar.sealing import Sealer, SealError, length_prefixed
+from sidecar.sealing import Keyring, Sealer, SealError, length_prefixed
 
-PURPOSE = "pool"
+_PURPOSE = "pool"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,10 @@ _FORM = TypeAdapter(StoredPool)
 class PoolVault:
     sealer: Sealer
 
+    @classmethod
+    def of(cls, keyring: Keyring, entropy: Entropy) -> Self:
+        return cls(Sealer(keyring, _PURPOSE, entropy))
+
     def seal(self, stored: StoredPool) -> bytes:
         return self.sealer.seal(_FORM.dump_json(stored), _place(stored.pool.name))
 
@@ -49,4 +54,4 @@ class PoolVault:
 
 
 def _place(name: str) -> bytes:
-    return length_prefixed(PURPOSE, name)
+    return length_prefixed(_PURPOSE, name)

@@ -29,6 +29,25 @@ def upstream_url(value: str) -> str:
     return value
 
 
+def is_proxy_url(value: str) -> bool:
+    """Whether it may be an egress proxy's, with its user and password or without."""
+    try:
+        parts = urlsplit(value)
+        port = parts.port
+    except ValueError:
+        return False
+    plain = value.isascii() and value.isprintable() and " " not in value and "\\" not in value
+    more = parts.path.strip("/") or "?" in value or "#" in value
+    host = parts.hostname or ""
+    return plain and not more and parts.scheme in DEFAULT_PORT and _is_host(host) and port != 0
+
+
+def without_user(url: str) -> str:
+    """The URL without the user and password in it."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+
+
 def http_url(value: str, *, lower_case: bool = True) -> SplitResult:
     """Raises ValueError."""
     try:

@@ -1,13 +1,14 @@
 """Who may be a client: the policy over registrations and documents, and the clients that the operator wrote down."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
 from sidecar.oauth.policy import KNOWN_SCHEMES, DocumentPolicy, RegistrationPolicy, Verdict
 from sidecar.oauth.texts import is_plain
-from sidecar.records import Pool, StaticClient
+from sidecar.records import StaticClient
+from sidecar.settings.ca_files import read_ca
 from sidecar.settings.errors import Problem
 from sidecar.settings.model import DocumentSettings
 from sidecar.settings.schema import ClientSection, RegistrationSection
@@ -28,19 +29,22 @@ def resolve_policy(raw: RegistrationSection, problems: list[Problem]) -> Registr
 
 def resolve_documents(raw: RegistrationSection, base: Path, problems: list[Problem]) -> DocumentSettings:
     documents = raw.documents
-    ca_file = str(base / documents.ca_file) if documents.ca_file else ""
-    if ca_file and not Path(ca_file).is_file():
-        problems.append(Problem("registration.documents.ca_file", f"{ca_file} is not a file"))
-    if ca_file and not documents.internal_hosts:
-        problems.append(Problem("registration.documents.ca_file", "is for `internal_hosts`, and there are none"))
+    key, ca = "registration.documents.ca_file", ""
+    if documents.ca_file:
+        ca = read_ca(key, base / documents.ca_file, problems)
+        if not documents.internal_hosts:
+            problems.append(Problem(key, "is for `internal_hosts`, and there are none"))
     policy = DocumentPolicy(raw.cimd == "on", documents.hosts, documents.denied_hosts)
-    return DocumentSettings(policy, raw.scopes.cimd, frozenset(documents.internal_hosts), ca_file)
+    return DocumentSettings(policy, raw.scopes.cimd, frozenset(documents.internal_hosts), ca)
 
 
 def resolve_clients(
-    sections: Sequence[ClientSection], pools: Mapping[str, Pool], secrets: Secrets
+    sections: Sequence[ClientSection], pools: Collection[str], secrets: Secrets
 ) -> Mapping[str, StaticClient]:
-    """By id. What is wrong with them goes to the secrets' list of problems."""
+    """By id. What is wrong with them goes to the secrets' list of problems.
+
+    `pools`: the names of those that are configured, and of those that servers name: they may be made while we run.
+    """
     found: dict[str, StaticClient] = {}
     for section in sections:
         client = _client(section, secrets)
@@ -67,12 +71,12 @@ def _client(section: ClientSection, secrets: Secrets) -> StaticClient:
 
 
 def _wrong(
-    section: ClientSection, client: StaticClient, pools: Mapping[str, Pool], secrets: Secrets
+    section: ClientSection, client: StaticClient, pools: Collection[str], secrets: Secrets
 ) -> list[tuple[str, str]]:
     """(key, text) for each thing that would end in failing or unsafe sign-ins."""
     found = []
     if section.pool not in pools:
-        found.append(("pool", f"there is no pool {section.pool}"))
+        found.append(("pool", f"there is no pool {section.pool}, and no server names one; add it, or correct the name"))
     if client.id.startswith("dcr"):
         found.append(("client_id", "must not begin with dcr, as ids of our making do; give one beside the name"))
     if not is_plain(client.title):

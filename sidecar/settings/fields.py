@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from sidecar.oauth.policy import KNOWN_REDIRECTS
 from sidecar.settings import urls
+from sidecar.settings.binds import bind
 
 _LAST_MOMENT = 0xFFFFFFFF
 """What a client id has room for. Milliseconds are beyond, so nobody's are taken for seconds."""
@@ -21,7 +22,7 @@ def _seconds(value: object) -> object:
     if found:
         return int(found[1]) * _UNITS[found[2]]
     if isinstance(value, str):
-        raise ValueError("must be seconds, or a number with s, m, h or d")  # noqa: TRY004 - pydantic wants ValueError
+        raise ValueError("must be seconds, or a number with s, m, h or d, such as 30m")  # noqa: TRY004 - pydantic wants it
     return value
 
 
@@ -47,7 +48,7 @@ def _switch(value: object) -> object:
 
 
 def _bind(value: str) -> str:
-    urls.bind(value)
+    bind(value)
     return value
 
 

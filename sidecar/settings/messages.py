@@ -1,7 +1,8 @@
 """What pydantic found, said so that it can be mended: the key as in the file, and the fix. No value is repeated."""
 
 import difflib
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
@@ -10,10 +11,8 @@ from pydantic_core import ErrorDetails
 from sidecar.settings.errors import Problem, SettingsError
 from sidecar.settings.schema import Configuration
 
-_NOT_AVAILABLE = {
-    ("dcr", "token"): "`token` is not available yet; use `open` or `off`",
-    ("cimd", "on"): "`on` is not available yet; use `off`",
-}
+_VARIABLE = re.compile(r"\$\{\w+\}")
+_PLACEHOLDER = re.compile(r"https?://[^<>]*(<[^<>]+>)")
 _PLAIN = {
     "missing": "is required",
     "string_type": "must be text; put it in quotes",
@@ -29,11 +28,24 @@ _PLAIN = {
 
 def validate(tree: Mapping[str, object]) -> Configuration:
     """Raises SettingsError with everything that is wrong with single keys."""
+    if left := [Problem(_key(tree, path), text) for path, text in _left_to_fill_in(tree)]:
+        raise SettingsError(left)
     try:
         return Configuration.model_validate(tree)
     except ValidationError as error:
         found = error.errors(include_url=False)
     raise SettingsError(Problem(_key(tree, each["loc"]), _text(each)) for each in found)
+
+
+def _left_to_fill_in(node: object, path: tuple[int | str, ...] = ()) -> Iterator[tuple[tuple[int | str, ...], str]]:
+    """What stands in examples for the reader's own value, and what only other programs fill in."""
+    if isinstance(node, Mapping | list):
+        for step, child in node.items() if isinstance(node, Mapping) else enumerate(node):
+            yield from _left_to_fill_in(child, (*path, step if isinstance(step, int) else str(step)))
+    elif isinstance(node, str) and _VARIABLE.fullmatch(node):
+        yield path, f"{node} is not filled in here; leave the key out and set its DCR_SIDECAR_… variable instead"
+    elif isinstance(node, str) and (found := _PLACEHOLDER.match(node)):
+        yield path, f"write your own value in place of {found[1]}"
 
 
 def _key(tree: object, path: Sequence[int | str]) -> str:
@@ -60,8 +72,6 @@ def _step_into(tree: object, step: int | str) -> object:
 def _text(error: ErrorDetails) -> str:
     path, kind = error["loc"], error["type"]
     value = error["input"]
-    if isinstance(value, str) and path and (str(path[-1]), value) in _NOT_AVAILABLE:
-        return _NOT_AVAILABLE[str(path[-1]), value]
     if kind == "extra_forbidden":
         return _unknown(path)
     if kind == "string_type" and value is None:

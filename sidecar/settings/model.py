@@ -1,6 +1,5 @@
 """`Settings`: what a configuration means. Frozen plain values; whoever needs one of them gets it as an argument."""
 
-import ipaddress
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -10,36 +9,7 @@ from sidecar.oauth.policy import DocumentPolicy, RegistrationPolicy
 from sidecar.pools.registered import AGAIN_SECONDS
 from sidecar.records import Lifetimes
 from sidecar.sealing import Keyring
-
-
-@dataclass(frozen=True, slots=True)
-class Bind:
-    """Where a listener waits: a host and a port, or a UNIX socket's path."""
-
-    host: str = ""
-    port: int = 0
-    unix: str = ""
-
-    @property
-    def private(self) -> bool:
-        """Whether only this machine reaches it."""
-        return bool(self.unix) or self.host == "localhost" or (self._ip is not None and self._ip.is_loopback)
-
-    @property
-    def every_address(self) -> bool:
-        return not self.unix and (self._ip is not None and self._ip.is_unspecified)
-
-    @property
-    def _ip(self) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-        try:
-            return ipaddress.ip_address(self.host)
-        except ValueError:
-            return None
-
-    def __str__(self) -> str:
-        if self.unix:
-            return f"unix:{self.unix}"
-        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+from sidecar.settings.binds import Bind
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +67,8 @@ class DocumentSettings:
     scopes: tuple[str, ...] = ()
     """What their clients may ask for at most; empty for all that a server has."""
     internal_hosts: frozenset[str] = frozenset()
-    ca_file: str = ""
+    ca: str = field(repr=False, default="")
+    """PEM: the authorities that are trusted there; empty: the public ones."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,6 +18,7 @@ class EndpointsSection(Section):
 
 class UpstreamTlsSection(Section):
     ca_file: str = ""
+    """PEM: the authorities that are trusted at the IdP, instead of the public ones."""
 
 
 class FormerSection(Section):
@@ -59,7 +60,9 @@ class PoolSection(Section):
     authorize_params: dict[str, str] = Field(default={})
     token_auth: TokenAuth = ""
     tls: UpstreamTlsSection = UpstreamTlsSection()
-    proxy: str = ""
+    proxy: SecretStr | None = None
+    """An egress proxy: http://host:port, with its user and password if it wants them."""
+    proxy_file: str = ""
     clients_not_before: Moment = 0
     """Clients that registered themselves earlier are unknown: a time with its zone, or Unix seconds."""
     former: tuple[FormerSection, ...] = ()

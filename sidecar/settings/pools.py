@@ -1,14 +1,22 @@
 """Pools as configured: each is one OAuth client at one provider, whose needs `upstream.quirks` knows."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from sidecar.pools import judgement
 from sidecar.records import Pool, SelfRegistration, UpstreamCredentials
+from sidecar.settings.ca_files import read_ca
 from sidecar.settings.errors import Problem
 from sidecar.settings.pool_sections import PoolSection
 from sidecar.settings.secret_files import Secrets
 from sidecar.upstream import quirks
+
+_KEYS = {
+    "authorization_endpoint": "endpoints.authorize",
+    "token_endpoint": "endpoints.token",
+    "userinfo_endpoint": "endpoints.userinfo",
+    "jwks_uri": "endpoints.jwks",
+}
+"""Members of a pool that have another name here."""
 
 
 def resolve_pools(sections: Sequence[PoolSection], secrets: Secrets) -> Mapping[str, Pool]:
@@ -22,8 +30,6 @@ def resolve_pools(sections: Sequence[PoolSection], secrets: Secrets) -> Mapping[
     for section in sections:
         pool = _pool(section, secrets)
         problems.extend(Problem(f"pools[{section.name}].{key}", text) for key, text in _wrong(section, pool))
-        if pool.ca_file and not secrets.withheld and not Path(pool.ca_file).is_file():
-            problems.append(Problem(f"pools[{section.name}].tls.ca_file", f"{pool.ca_file} is not a file"))
         if pool.provider in quirks.PRESETS:
             found[pool.name] = pool
     return found
@@ -46,12 +52,23 @@ def _pool(section: PoolSection, secrets: Secrets) -> Pool:
         jwks_uri=section.endpoints.jwks or "",
         authorize_params=tuple(section.authorize_params.items()),
         token_auth=section.token_auth,
-        ca_file=str(secrets.base / section.tls.ca_file) if section.tls.ca_file else "",
-        proxy=section.proxy,
+        ca=_authorities(section, secrets),
+        proxy=_proxy(section, secrets),
         clients_not_before=section.clients_not_before,
         former=_former(section, secrets),
         registration=_registration(section, secrets),
     )
+
+
+def _authorities(section: PoolSection, secrets: Secrets) -> str:
+    if not section.tls.ca_file or secrets.withheld:
+        return ""
+    return read_ca(f"pools[{section.name}].tls.ca_file", secrets.base / section.tls.ca_file, secrets.problems)
+
+
+def _proxy(section: PoolSection, secrets: Secrets) -> str:
+    found = secrets.read(f"pools[{section.name}].proxy", section.proxy, section.proxy_file)
+    return "" if secrets.withheld else found
 
 
 def _registration(section: PoolSection, secrets: Secrets) -> SelfRegistration | None:
@@ -72,7 +89,7 @@ def _former(section: PoolSection, secrets: Secrets) -> tuple[UpstreamCredentials
 
 def _wrong(section: PoolSection, pool: Pool) -> list[tuple[str, str]]:
     """(key, text) for each thing that would end in failing sign-ins."""
-    found = list(judgement.wrong(pool))
+    found = [(_KEYS.get(member, member), text) for member, text in judgement.wrong(pool)]
     secret = section.client_secret is not None or section.client_secret_file
     if not section.client_id:
         found += _without_client(section)

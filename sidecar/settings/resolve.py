@@ -12,27 +12,20 @@ from pydantic import SecretStr
 from sidecar import keyfile
 from sidecar.records import Lifetimes, Pool
 from sidecar.sealing import Keyring
-from sidecar.settings import urls
+from sidecar.settings.binds import Bind, bind
 from sidecar.settings.clients import resolve_clients, resolve_documents, resolve_policy
 from sidecar.settings.errors import Problem, SettingsError
 from sidecar.settings.limits import resolve_limits
-from sidecar.settings.model import Bind, EnvoySettings, Listeners, LogSettings, Outline, Settings, StoreSettings
+from sidecar.settings.model import EnvoySettings, Listeners, LogSettings, Outline, Settings, StoreSettings
 from sidecar.settings.pools import resolve_pools
 from sidecar.settings.schema import Configuration, EnvoySection, ListenersSection
 from sidecar.settings.secret_files import Secrets, unguessable
 from sidecar.settings.servers import resolve_servers
+from sidecar.store import address
 
-STORE_SCHEMES = (
-    "redis://",
-    "rediss://",
-    "unix://",
-    "redis+sentinel://",
-    "rediss+sentinel://",
-    "redis+cluster://",
-    "rediss+cluster://",
-    "embedded:",
-)
 _TOKEN_LENGTH = 32
+_ELSEWHERE_MS, _EMBEDDED_MS = 250, 1000
+"""A store of our own is on this machine, and waits for its disk at every write: slow is not gone there."""
 
 
 def outline(raw: Configuration, base: Path) -> Outline:
@@ -55,7 +48,8 @@ def resolve(raw: Configuration, base: Path) -> Settings:
     keyring = _keyring(base / raw.keys.file, problems, warnings)
     pools = resolve_pools(raw.pools, secrets)
     directory = resolve_servers(raw.servers, pools, problems, warnings)
-    directory = replace(directory, clients=resolve_clients(raw.clients, pools, secrets))
+    named = {*pools, *(server.pool for server in directory.servers)}
+    directory = replace(directory, clients=resolve_clients(raw.clients, named, secrets))
     listeners = _listeners(raw.listeners, secrets, problems)
     admin_token = _shared_secret("admin.token", raw.admin.token, raw.admin.token_file, secrets)
     if admin_token and not listeners.admin.private:
@@ -109,7 +103,7 @@ def _shared_secret(key: str, value: SecretStr | None, file: str, secrets: Secret
 
 def _listeners(raw: ListenersSection, secrets: Secrets, problems: list[Problem]) -> Listeners:
     secret = _shared_secret("listeners.check_secret", raw.check_secret, raw.check_secret_file, secrets)
-    found = Listeners(urls.bind(raw.oauth), urls.bind(raw.check), urls.bind(raw.admin), urls.bind(raw.ops), secret)
+    found = Listeners(bind(raw.oauth), bind(raw.check), bind(raw.admin), bind(raw.ops), secret)
     for name, listener in (("oauth", found.oauth), ("check", found.check), ("admin", found.admin)):
         if listener.every_address:
             text = f"only `ops` may bind every address; name one, such as 127.0.0.1:{listener.port}, or a unix: path"
@@ -134,8 +128,6 @@ def _store(raw: Configuration, base: Path, secrets: Secrets, problems: list[Prob
     url = secrets.read("store.url", raw.store.url, raw.store.url_file)
     if not url and raw.store.url is None and not raw.store.url_file:
         problems.append(Problem("store.url", "is required, such as redis://127.0.0.1:6379/0 or embedded:./data"))
-    elif url and not url.startswith(STORE_SCHEMES):
-        problems.append(Problem("store.url", f"must begin with one of {', '.join(STORE_SCHEMES)}"))
     if url.startswith("embedded:"):
         if raw.replicas > 1:
             text = "`embedded:` is for one sidecar on one machine; with `replicas` above 1 give a Redis URL"
@@ -143,17 +135,23 @@ def _store(raw: Configuration, base: Path, secrets: Secrets, problems: list[Prob
         if url == "embedded:":
             problems.append(Problem("store.url", "needs a directory: embedded:./data"))
         url = f"embedded:{(base / url.removeprefix('embedded:')).resolve()}"
-    return StoreSettings(url, raw.store.prefix, raw.store.wait_replicas, raw.store.timeout_ms)
+    elif url:
+        try:
+            address.parse(url)
+        except ValueError as error:
+            problems.append(Problem("store.url", str(error)))
+    patience = _EMBEDDED_MS if url.startswith("embedded:") else _ELSEWHERE_MS
+    return StoreSettings(url, raw.store.prefix, raw.store.wait_replicas, raw.store.timeout_ms or patience)
 
 
 def _envoy(raw: EnvoySection, base: Path, problems: list[Problem], *, default_stream: int) -> EnvoySettings:
     if bool(raw.tls.cert_file) != bool(raw.tls.key_file):
         problems.append(Problem("envoy.tls", "needs both `cert_file` and `key_file`"))
-    admin = urls.bind(raw.admin)
+    admin = bind(raw.admin)
     if not admin.private:
         problems.append(Problem("envoy.admin", "Envoy's admin page can stop it and shows its secrets: loopback only"))
     return EnvoySettings(
-        listen=urls.bind(raw.listen),
+        listen=bind(raw.listen),
         admin=admin,
         trusted_hops=raw.trusted_hops,
         tls_cert_file=str(base / raw.tls.cert_file) if raw.tls.cert_file else "",

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from sidecar.pools.fields import Scopes
 from sidecar.records import Lifetimes
 from sidecar.settings import header_credentials, urls
+from sidecar.settings.binds import DEFAULTS
 from sidecar.settings.fields import (
     Address,
     Name,
@@ -40,7 +41,8 @@ class StoreSection(Section):
     prefix: Name = "dcr"
     wait_replicas: int = Field(default=0, ge=0, le=5)
     """How many Redis replicas must have a write that consumes, rotates or revokes before it is answered."""
-    timeout_ms: int = Field(default=250, ge=10, le=3000)
+    timeout_ms: int | None = Field(default=None, ge=10, le=3000)
+    """How long to wait: 250, or 1000 for `embedded:`."""
 
 
 class ScopesSection(Section):
@@ -180,10 +182,10 @@ class LimitsSection(Section):
 
 
 class ListenersSection(Section):
-    oauth: Address = "127.0.0.1:9400"
-    check: Address = "127.0.0.1:9401"
-    admin: Address = "127.0.0.1:9402"
-    ops: Address = "127.0.0.1:9403"
+    oauth: Address = DEFAULTS["listeners.oauth"]
+    check: Address = DEFAULTS["listeners.check"]
+    admin: Address = DEFAULTS["listeners.admin"]
+    ops: Address = DEFAULTS["listeners.ops"]
     check_secret: SecretStr | None = None
     """What Envoy sends with every check; needed when the check listener leaves this machine."""
     check_secret_file: str = ""
@@ -205,8 +207,8 @@ class EnvoyTlsSection(Section):
 
 
 class EnvoySection(Section):
-    listen: Address = "127.0.0.1:8080"
-    admin: Address = "127.0.0.1:9901"
+    listen: Address = DEFAULTS["envoy.listen"]
+    admin: Address = DEFAULTS["envoy.admin"]
     trusted_hops: int = Field(default=0, ge=0, le=10)
     """Proxies in front of Envoy whose word on the client's address is taken."""
     tls: EnvoyTlsSection = EnvoyTlsSection()

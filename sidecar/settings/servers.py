@@ -28,7 +28,7 @@ def resolve_servers(
         _elsewhere(server, problems)
         _relayed_identity(server, problems)
         if server.pool and server.pool not in pools:
-            text = f"there is no pool {server.pool}, so every call is denied until `dcr-sidecar pool create` makes it"
+            text = f"no pool {server.pool} here, so every call is denied unless `dcr-sidecar pool create` made it"
             warnings.append(f"servers[{server.name}].pool: {text}")
         if not server.pool and server.without_pool == "deny":
             warnings.append(f"servers[{server.name}]: has no pool, so every call is denied")

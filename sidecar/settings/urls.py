@@ -4,13 +4,11 @@ URLs stay the configured bytes: clients compare them as strings, so anything a c
 here instead of normalised.
 """
 
-import ipaddress
 import re
 from urllib.parse import urlsplit
 
 from sidecar.directory import unambiguous
-from sidecar.pools.urls import DEFAULT_PORT, HOST, http_url, is_loopback
-from sidecar.settings.model import Bind
+from sidecar.pools.urls import DEFAULT_PORT, http_url, is_loopback
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[a-z0-9.:\[\]_-]+")
 _HEADER = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -90,22 +88,3 @@ def header_text(value: str) -> str:
     if not value.isascii() or not (value + "x").isprintable():
         raise ValueError("must be printable ASCII")
     return value
-
-
-def bind(value: str) -> Bind:
-    """`host:port`, `[v6]:port` or `unix:/path`."""
-    if value.startswith("unix:"):
-        path = value.removeprefix("unix:")
-        if not path or "\0" in path:
-            raise ValueError("must be unix:/path/of/the/socket")
-        return Bind(unix=path)
-    host, colon, port = value.rpartition(":")
-    host = host[1:-1] if host.startswith("[") and host.endswith("]") else host
-    if not colon or not host or not port.isdecimal() or int(port) > 65535:  # noqa: PLR2004
-        raise ValueError("must be host:port, [address]:port or unix:/path; name the host, such as 127.0.0.1:9400")
-    try:
-        ipaddress.ip_address(host)
-    except ValueError:
-        if not HOST.fullmatch(host):
-            raise ValueError("its host is neither an address nor a name") from None
-    return Bind(host=host, port=int(port))

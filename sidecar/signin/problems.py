@@ -7,7 +7,7 @@ in front of us is not the one that the answer belongs to (RFC 6749 4.1.2.1). The
 from typing import ClassVar
 
 from sidecar.events import AuthorizationRefused, Recorder
-from sidecar.oauth.errors import AuthorizationError, OAuthError
+from sidecar.oauth.errors import AuthorizationError, OAuthError, TemporarilyUnavailable
 from sidecar.records import Identity
 
 RECONNECT = "In your app, remove the connection to this server and add it again."
@@ -118,8 +118,9 @@ class ReturnGone(Problem):
     advice = "If your app says that it is connected, you are done. Otherwise connect again from your app."
 
 
-class Unavailable(Problem):
-    code, status = "temporarily_unavailable", 503
+class Unavailable(Problem, TemporarilyUnavailable):
+    """Also says when to come back, as every 503 of ours does."""
+
     title = "We cannot go on right now"
     default = "A part that we depend on does not answer."
     advice = "Wait a moment, then reload this page."

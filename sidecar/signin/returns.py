@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qsl
 
 from sidecar.admission import admits
+from sidecar.clients.turns import aside
 from sidecar.clock import Clock
 from sidecar.directory import Issuer, Server
 from sidecar.events import Recorder, SignedIn, reference
@@ -127,15 +128,16 @@ class Returns:
 
     async def _sign_in(self, issuer: Issuer, pool: Pool, transaction: Transaction, answer: UpstreamAnswer) -> SignIn:
         try:
-            return await self.upstream.sign_in(
-                pool,
-                code=answer.code,
-                redirect_uri=issuer.endpoint("callback"),
-                verifier=transaction.upstream_verifier,
-                nonce=transaction.nonce,
-                iss=answer.iss,
-                client_id=transaction.upstream_client,
-            )
+            async with aside():
+                return await self.upstream.sign_in(
+                    pool,
+                    code=answer.code,
+                    redirect_uri=issuer.endpoint("callback"),
+                    verifier=transaction.upstream_verifier,
+                    nonce=transaction.nonce,
+                    iss=answer.iss,
+                    client_id=transaction.upstream_client,
+                )
         except (UpstreamUnavailable, UpstreamUnknown) as error:
             raise TemporarilyUnavailable(reason=f"the identity provider does not answer: {error}") from error
         except UpstreamError as error:

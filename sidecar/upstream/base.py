@@ -142,3 +142,6 @@ class ClientDocuments(Protocol):
 
     async def keys(self, document: ClientDocument, *, again: bool = False) -> Mapping[str, object]:
         """Its inline keys, or those at its `jwks_uri`. `again`: fetched anew, seldom, for a key that is not there."""
+
+    def cached_keys(self, document: ClientDocument) -> Mapping[str, object] | None:
+        """Its inline keys, or a fresh copy of those at its `jwks_uri`, without I/O."""

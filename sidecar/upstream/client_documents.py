@@ -77,8 +77,7 @@ class DocumentFetcher:
         uri = document.jwks_uri
         if not uri:
             raise UpstreamMalformed("the document names no keys")
-        # A stranger's document must not choose what is asked of the operator's own hosts.
-        if self.fetch.is_internal(uri) and not self.fetch.is_internal(document.url):
+        if not self._may_ask(document):
             raise UpstreamMalformed("the jwks_uri is on an internal host, the document is not")
 
         async def load() -> _Kept[Keys]:
@@ -87,6 +86,16 @@ class DocumentFetcher:
         if again:
             return (await self._keys.renew(uri, load, at_least=KEYS_REFETCH)).value
         return (await self._keys.get(uri, load)).value
+
+    def cached_keys(self, document: ClientDocument) -> Keys | None:
+        if document.jwks is not None or not document.jwks_uri:
+            return document.jwks
+        kept = self._keys.fresh_value(document.jwks_uri)
+        return kept.value if kept and self._may_ask(document) else None
+
+    def _may_ask(self, document: ClientDocument) -> bool:
+        """A stranger's document must not choose what is asked of the operator's own hosts."""
+        return self.fetch.is_internal(document.url) or not self.fetch.is_internal(document.jwks_uri)
 
     async def close(self) -> None:
         await self._documents.close()
@@ -113,16 +122,16 @@ async def open_client_documents(
     clock: Clock,
     *,
     internal_hosts: frozenset[str] = frozenset(),
-    ca_file: str = "",
+    ca: str = "",
     guard: Guard | None = None,
     total_seconds: float = TOTAL_SECONDS,
 ) -> AsyncIterator[DocumentFetcher]:
-    """`internal_hosts`: exact names that may have any address, on any port, trusted by `ca_file` where one is given."""
+    """`internal_hosts`: exact names that may have any address and port, trusted by `ca` (PEM) where one is given."""
     async with open_guarded(
         recorder,
         monotonic,
         internal_hosts=internal_hosts,
-        ca_file=ca_file,
+        ca=ca,
         guard=guard,
         total_seconds=total_seconds,
     ) as fetch:

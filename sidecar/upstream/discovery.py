@@ -30,7 +30,7 @@ Keys = tuple[VerificationKey, ...]
 
 
 def route_of(pool: Pool) -> Route:
-    return Route(pool.provider, pool.ca_file, pool.proxy, pool.name)
+    return Route(pool.provider, pool.ca, pool.proxy, pool.name)
 
 
 @dataclass(slots=True)

@@ -38,7 +38,7 @@ class GuardedFetch:
     internal: Http
     guard: Guard
     internal_hosts: frozenset[str]
-    ca_file: str
+    ca: str = field(repr=False)
     _under_way: int = field(init=False, default=0)
     _asked: Counter[str] = field(init=False, default_factory=Counter)
     _since: float = field(init=False, default=-_WINDOW)
@@ -54,11 +54,11 @@ class GuardedFetch:
         except UpstreamError as error:
             self._record(operation, error)
             raise
-        http, ca_file = (self.internal, self.ca_file) if self.is_internal(url) else (self.public, "")
+        http, ca = (self.internal, self.ca) if self.is_internal(url) else (self.public, "")
         self._under_way += 1
         try:
             return await http.call(
-                document_request(url), judge, route=Route(PROVIDER, ca_file), operation=operation, limit=limit
+                document_request(url), judge, route=Route(PROVIDER, ca), operation=operation, limit=limit
             )
         finally:
             self._under_way -= 1
@@ -93,7 +93,7 @@ async def open_guarded(
     monotonic: Monotonic,
     *,
     internal_hosts: frozenset[str] = frozenset(),
-    ca_file: str = "",
+    ca: str = "",
     guard: Guard | None = None,
     total_seconds: float = TOTAL_SECONDS,
 ) -> AsyncIterator[GuardedFetch]:
@@ -103,6 +103,6 @@ async def open_guarded(
             open_http(recorder, monotonic, total_seconds=total_seconds, connector=guard.connector) as public,
             open_http(recorder, monotonic, total_seconds=total_seconds) as internal,
         ):
-            yield GuardedFetch(public, internal, guard, internal_hosts, ca_file)
+            yield GuardedFetch(public, internal, guard, internal_hosts, ca)
     finally:
         await guard.resolver.close()

@@ -26,6 +26,7 @@ from sidecar.upstream.base import (
     UpstreamUnknown,
 )
 from sidecar.upstream.messages import Request
+from sidecar.upstream.trust import trust
 
 TOKEN_BYTES = 1024 * 1024
 DOCUMENT_BYTES = 256 * 1024
@@ -43,7 +44,8 @@ class Route:
     """How to reach one pool's provider, and what to call it in events."""
 
     provider: str
-    ca_file: str = ""
+    ca: str = field(repr=False, default="")
+    """PEM: whom to trust instead of the public authorities."""
     proxy: str = field(repr=False, default="")
     pool: str = field(compare=False, default="")
     """What two pools have in common is fetched once, in the name of the first."""
@@ -61,7 +63,7 @@ def plain_connector(trust: ssl.SSLContext | bool) -> aiohttp.TCPConnector:  # no
 
 @dataclass(slots=True)
 class Http:
-    """Sessions by CA file; use `open_http`."""
+    """Sessions by whom they trust; use `open_http`."""
 
     recorder: Recorder
     monotonic: Monotonic
@@ -104,7 +106,7 @@ class Http:
             )
 
     async def _send(self, request: Request, route: Route, limit: int, seconds: float) -> Answer:
-        session = self._session(route.ca_file)
+        session = self._session(route.ca)
         progress = SimpleNamespace(connected=False)
         try:
             async with session.request(
@@ -123,17 +125,17 @@ class Http:
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             raise _failure(request, error, connected=progress.connected) from error
 
-    def _session(self, ca_file: str) -> aiohttp.ClientSession:
-        if ca_file not in self._sessions:
-            self._sessions[ca_file] = aiohttp.ClientSession(
-                connector=self.connector(_trust(ca_file)),
+    def _session(self, ca: str) -> aiohttp.ClientSession:
+        if ca not in self._sessions:
+            self._sessions[ca] = aiohttp.ClientSession(
+                connector=self.connector(_trusted(ca)),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers=_HEADERS,
                 auto_decompress=False,
                 trust_env=False,
                 trace_configs=[_connection_trace()],
             )
-        return self._sessions[ca_file]
+        return self._sessions[ca]
 
     async def close(self) -> None:
         for session in self._sessions.values():
@@ -155,14 +157,11 @@ async def open_http(
         await http.close()
 
 
-def _trust(ca_file: str) -> ssl.SSLContext | bool:
-    """With a private CA, that CA alone is trusted."""
-    if not ca_file:
-        return True
+def _trusted(ca: str) -> ssl.SSLContext | bool:
     try:
-        return ssl.create_default_context(cafile=ca_file)
-    except OSError as error:  # ssl.SSLError is one
-        raise UpstreamMisconfigured(f"cannot read the CA file: {type(error).__name__}") from error
+        return trust(ca)
+    except ValueError as error:
+        raise UpstreamMisconfigured(f"the CA {error}") from error
 
 
 def _connection_trace() -> aiohttp.TraceConfig:

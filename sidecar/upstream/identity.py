@@ -1,36 +1,24 @@
 """Who signed in: verification of id_tokens and reading of claims. Pure; the keys and claims are fetched elsewhere.
 
-Owns the rules of OpenID Connect Core 3.1.3.7 and RFC 8725. Trusts a token's header for nothing but which of the
-provider's published keys to try: `jwk`, `jku` and `x5u` are never followed, an algorithm must be on our own list, and
-symmetric algorithms and `none` are not.
+Owns the rules of OpenID Connect Core 3.1.3.7, and what the header of an id_token may say. Owns neither the list of
+algorithms nor the verification of a signature (`oauth.jws`).
 """
 
 import hmac
 import math
-from base64 import urlsafe_b64decode
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from joserfc import jws
-from joserfc.errors import JoseError, UnsupportedAlgorithmError
-from joserfc.jwk import ECKey, JWKRegistry, OKPKey, RSAKey
 
+from sidecar.oauth.jws import ALGORITHMS, KEYS, MOST_KEYS, Key, header_of, payload_by, public_key
 from sidecar.records import Identity
 from sidecar.upstream.base import UpstreamMalformed
 from sidecar.upstream.provider import TENANT, Provider, issuer_of
 from sidecar.upstream.quirks import Quirks, is_single_tenant
 
 LEEWAY = 60
-_KEY_TYPES: Mapping[str, str] = {
-    **dict.fromkeys(("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"), "RSA"),
-    **dict.fromkeys(("ES256", "ES384", "ES512"), "EC"),
-    **dict.fromkeys(("EdDSA", "Ed25519"), "OKP"),
-}
-_USABLE = ("RSA", "EC", "OKP")  # tuples, not sets, where a wire value may be unhashable
-_SHORTEST_RSA = 2048
-_MOST_KEYS = 100
 _MOST_GROUPS = 500
 _LONGEST_TEXT = 256
 _LONGEST_SUBJECT = 255  # OpenID Connect Core 2
@@ -45,23 +33,11 @@ class VerificationKey:
     """One published signature key."""
 
     kid: str
-    key: RSAKey | ECKey | OKPKey
+    key: Key
     algorithm: str
     """The only algorithm it is for; empty when it does not say."""
     issuer: str
     """The issuer it is for, where one key set serves many tenants; empty when it does not say."""
-
-
-class _Exactly(jws.JWSRegistry):
-    """Only the algorithms it is given; header members that we do not use are let through (RFC 7515 4)."""
-
-    max_header_length = 4096
-
-    def get_alg(self, name: str) -> Any:
-        if name not in (self.allowed or ()):
-            raise UnsupportedAlgorithmError(name)
-        # Not the base class's: it warns that EdDSA got a second name, which nobody here can act on.
-        return self.algorithms[name]
 
 
 def import_keys(document: Mapping[str, Any]) -> tuple[VerificationKey, ...]:
@@ -69,7 +45,7 @@ def import_keys(document: Mapping[str, Any]) -> tuple[VerificationKey, ...]:
     entries = document.get("keys")
     if not isinstance(entries, list):
         raise UpstreamMalformed("not a JWK set")
-    return tuple(key for entry in entries[:_MOST_KEYS] if (key := _import(entry)) is not None)
+    return tuple(key for entry in entries[:MOST_KEYS] if (key := _import(entry)) is not None)
 
 
 def verify_id_token(
@@ -133,29 +109,20 @@ def verified_email(entries: object) -> str:
 
 
 def _import(entry: object) -> VerificationKey | None:
-    if not isinstance(entry, dict) or entry.get("use", "sig") != "sig" or entry.get("kty") not in _USABLE:
+    if not isinstance(entry, dict) or entry.get("use", "sig") != "sig":
         return None
-    try:
-        # Only the members that make the key: what else a set says about it is read here, not by the library.
-        members = {name: entry[name] for name in ("kty", "n", "e", "crv", "x", "y") if name in entry}
-        key = JWKRegistry.import_key(members)
-    except (JoseError, ValueError, TypeError, KeyError):
-        return None
-    if not isinstance(key, RSAKey | ECKey | OKPKey):
-        return None
-    if isinstance(key, RSAKey) and key.public_key.key_size < _SHORTEST_RSA:
+    key = public_key(entry)
+    if key is None:
         return None
     texts = {name: entry[name] if isinstance(entry.get(name), str) else "" for name in ("kid", "alg", "issuer")}
     return VerificationKey(texts["kid"], key, texts["alg"], texts["issuer"])
 
 
 def _header(token: str) -> dict[str, Any]:
-    try:
-        first, _, _ = token.split(".")
-        header = orjson.loads(urlsafe_b64decode(first + "=" * (-len(first) % 4)))
-    except ValueError:
-        raise UpstreamMalformed("the id_token is not a signed JWT") from None
-    if not isinstance(header, dict) or header.get("alg") not in tuple(_KEY_TYPES):
+    header = header_of(token)
+    if header is None:
+        raise UpstreamMalformed("the id_token is not a signed JWT")
+    if header.get("alg") not in ALGORITHMS:
         raise UpstreamMalformed("the id_token's algorithm is not allowed")
     # RFC 7515 4.1.11: we understand no extension. RFC 8725 3.11: a token typed as something else is not an id_token.
     if "crit" in header or str(header.get("typ", "JWT")).upper() != "JWT":
@@ -171,19 +138,16 @@ def _signed(
     fitting = [
         key
         for key in keys
-        if key.key.key_type == _KEY_TYPES[algorithm]
+        if key.key.key_type == KEYS[algorithm][0]
         and key.algorithm in {"", algorithm}
         and (kid is None or key.kid == kid)
     ]
     if not fitting:
         raise UnknownKey("the id_token's key is not among the provider's")
-    registry = _Exactly(algorithms=[algorithm], strict_check_header=False)
     for key in fitting:
-        try:
-            payload = jws.deserialize_compact(token, key.key, registry=registry, algorithms=[algorithm]).payload
-        except (JoseError, ValueError, TypeError, RecursionError):
-            continue
-        return _claims(payload), key
+        payload = payload_by(key.key, token, algorithm)
+        if payload is not None:
+            return _claims(payload), key
     raise UpstreamMalformed("the id_token's signature is wrong")
 
 

@@ -6,10 +6,12 @@ from typing import Any
 from sidecar.directory import Directory, Issuer, Server
 from sidecar.doctor import Deployment, Finding, Options, StoreAddress, examine
 from sidecar.envoy_config import Address, EnvoyPlan
+from sidecar.sealing import Key, Keyring, KeyState
 
 HOST = "mcp.example.com"
 ISSUER = f"https://{HOST}"
 CALLBACK = f"{ISSUER}/callback"
+KEYRING = Keyring((Key(1, KeyState.ACTIVE, bytes(range(32))),))
 
 
 def directory(origin: str = "http://127.0.0.1:3000", **pools: Any) -> Directory:
@@ -25,6 +27,7 @@ def deployment(**overrides: Any) -> Deployment:
         plan=EnvoyPlan(served, admin=Address("127.0.0.1", 9901)),
         envoy_admin="http://127.0.0.1:1",
         ops="http://127.0.0.1:1",
+        keyring=KEYRING,
     )
     return replace(made, **overrides)
 

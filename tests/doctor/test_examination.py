@@ -13,7 +13,7 @@ from rich.console import Console
 
 from sidecar.doctor import GROUPS, KINDS, KeyFact, Options, Report, examine, found, print_report
 from sidecar.doctor.checks import CHECKS
-from tests.doctor import test_envoy, test_idp, test_store
+from tests.doctor import test_envoy, test_idp, test_pools, test_store
 from tests.doctor.deployed import deployment, directory, examined, wrong
 
 DAY = 86400
@@ -141,7 +141,7 @@ async def test_all_checks_together_take_no_longer_than_they_may():
 
 
 def test_every_kind_of_finding_is_provoked_by_a_test():
-    tables = (test_store.CASES, test_idp.CASES, test_idp.CLOCKS, test_envoy.CASES, KEYS, OTHERS)
+    tables = (test_store.CASES, test_pools.CASES, test_idp.CASES, test_idp.CLOCKS, test_envoy.CASES, KEYS, OTHERS)
     provoked = {id_ for table in tables for case in table for id_ in case.values[-1]}
     provoked |= {case.values[-1] for case in test_envoy.INFO_CASES}
     elsewhere = {"envoy-unseen", "config-broken", "idp-former", *LATE}  # test_envoy, test_cli_doctor, test_idp, here

@@ -6,10 +6,10 @@ from email.utils import formatdate
 import pytest
 
 from sidecar.clock import system_clock, system_entropy
-from sidecar.doctor.deployment import OwnClient
 from sidecar.doctor.idp import judge_credentials, judge_date, judge_sign_in
 from sidecar.doctor.look_at_idp import look
 from sidecar.doctor.seen import Reply
+from sidecar.pools.standing import RegistrationStatus
 from sidecar.records import UpstreamCredentials
 from sidecar.upstream.quirks import preset
 from tests.doctor.deployed import CALLBACK, wrong
@@ -17,6 +17,10 @@ from tests.fakes.idp import ABSENT, FakeIdp, Fault
 from tests.upstream.certificates import private_tls
 
 LOGIN_PAGE = Fault(status=200, body="<p>Enter the redirect URI? not here. Password:</p>", content_type="text/html")
+
+
+KNOWN = "upstream-client"
+FORGOTTEN = ["idp-forgotten", "idp-callback"]
 
 
 def fails(**faults):
@@ -36,7 +40,7 @@ def page(status, text):
 
 
 def own(state, client_id=""):
-    return {"client_id": "", "own": OwnClient(state, "why it is so", "https://idp.example", client_id)}
+    return {"client_id": client_id, "own": RegistrationStatus(state, "why it is so", "https://idp.example", client_id)}
 
 
 CASES = [
@@ -48,7 +52,7 @@ CASES = [
     pytest.param(fails(discovery=Fault(drop=True)), {}, ["idp-unreachable"], id="cut"),
     pytest.param(lambda idp: None, {"issuer": "http://127.0.0.1:1"}, ["idp-unreachable"], id="refused"),
     pytest.param(lambda idp: None, {"proxy": "http://127.0.0.1:1"}, ["idp-unreachable"], id="no-proxy"),
-    pytest.param(lambda idp: None, {"ca_file": "/nowhere.pem"}, ["idp-untrusted"], id="no-ca-file"),
+    pytest.param(lambda idp: None, {"ca": "nothing"}, ["idp-untrusted"], id="no-ca"),
     pytest.param(fails(discovery=Fault(status=404)), {}, ["idp-no-document"], id="no-document"),
     pytest.param(says(issuer="https://elsewhere.example"), {}, ["idp-issuer"], id="other-issuer"),
     pytest.param(fails(discovery=Fault(status=200, body="<html>")), {}, ["idp-document"], id="a-page"),
@@ -65,8 +69,9 @@ CASES = [
     pytest.param(fails(token=Fault(drop=True)), {}, ["idp-unreachable"], id="token-cut"),
     pytest.param(lambda idp: None, {"post": False}, ["idp-credentials-untried"], id="not-tried"),
     pytest.param(lambda idp: None, {"client_id": ""}, ["idp-self-registered"], id="registers-itself"),
-    pytest.param(lambda idp: None, own("registered", "id-1"), [], id="registered"),
-    pytest.param(lambda idp: None, own("refused", "id-1"), ["idp-self-registered"], id="change-refused"),
+    pytest.param(lambda idp: None, own("registered", KNOWN), [], id="registered"),
+    pytest.param(lambda idp: None, own("refused", KNOWN), ["idp-self-registered"], id="change-refused"),
+    pytest.param(lambda idp: None, own("registered", "deleted"), FORGOTTEN, id="registered-and-forgotten"),
     pytest.param(lambda idp: None, own("waiting"), ["idp-self-registered"], id="not-registered-yet"),
     pytest.param(lambda idp: None, own("unavailable"), ["idp-self-registered"], id="registration-unavailable"),
     pytest.param(lambda idp: None, own("not_offered"), ["idp-not-registered"], id="takes-no-registrations"),
@@ -146,7 +151,7 @@ async def test_a_certificate_of_an_unknown_ca_is_told_apart_from_a_network_that_
     tls, ca_file = private_tls(tmp_path)
     async with FakeIdp.running(tls=tls) as idp:
         assert wrong(await looked(idp)) == ["idp-untrusted"]
-        assert wrong(await looked(idp, ca_file=str(ca_file))) == []
+        assert wrong(await looked(idp, ca=ca_file.read_text())) == []
 
 
 async def test_explicit_endpoints_need_no_document():

@@ -10,7 +10,8 @@ from redis.asyncio import Redis as AsyncRedis
 
 from sidecar.clock import system_clock, system_monotonic
 from sidecar.doctor import StoreAddress
-from sidecar.doctor.look_at_store import COMMANDS, look
+from sidecar.doctor.look_at_store import look
+from sidecar.doctor.permissions import COMMANDS, acl_rule
 from sidecar.doctor.seen import StoreSeen
 from sidecar.doctor.store import judge_store
 from tests.doctor.deployed import wrong
@@ -129,7 +130,7 @@ def user(server, *rules):
     return f"unix://{server.socket}?username=sidecar&password=pw"
 
 
-DOCUMENTED = ("~dcr:*", "&dcr:*", "+@read", "+@write", "+@scripting", "+@pubsub", "+@connection", "+time", "+wait")
+DOCUMENTED = tuple(acl_rule(replace(PLAIN, wait_replicas=1)).split())
 
 
 @pytest.mark.parametrize(
@@ -139,7 +140,7 @@ DOCUMENTED = ("~dcr:*", "&dcr:*", "+@read", "+@write", "+@scripting", "+@pubsub"
         pytest.param((*DOCUMENTED, "-publish"), ("PUBLISH",), id="no-publish"),
         pytest.param((*DOCUMENTED, "resetchannels", "&other:*"), ("PUBLISH", "SUBSCRIBE"), id="other-channels"),
         pytest.param((*DOCUMENTED, "-wait"), ("WAIT",), id="no-wait"),
-        pytest.param((*DOCUMENTED, "-@scripting"), ("EVAL",), id="no-scripts"),
+        pytest.param((*DOCUMENTED, "-eval"), ("EVAL",), id="no-scripts"),
     ],
 )
 async def test_a_real_acl_user_is_judged_by_what_serving_needs(rules, denied):
@@ -148,6 +149,25 @@ async def test_a_real_acl_user_is_judged_by_what_serving_needs(rules, denied):
         assert found.denied == denied
         assert found.fault == ""
         assert found.info == {}  # which serving does not need, so its absence is a note
+
+
+async def test_another_database_needs_one_permission_more():
+    with running(valkey_binary(), "--appendonly", "yes") as server:
+        url = f"unix://{server.socket}?db=1"
+        for rule, fault in ((acl_rule(StoreAddress("unix:///x")), True), (acl_rule(StoreAddress(url)), False)):
+            login = user(server, *rule.split())
+            assert bool((await seen(f"{login}&db=1")).fault) is fault
+
+
+def test_what_the_stores_user_needs_is_told_whole_and_is_what_the_schema_document_says():
+    document = (STORE / "SCHEMA.md").read_text()
+    assert " ".join(acl_rule(replace(PLAIN, prefix="P")).split()) in " ".join(document.split())
+    address = StoreAddress("redis+cluster://a:1,b:2", prefix="a-prefix", wait_replicas=2)
+    seen = StoreSeen(denied=("A", "B", "C", "D", "E", "F", "G", "H"), ahead=0)
+    (told,) = (finding for finding in judge_store(seen, address) if finding.id == "store-denies")
+    assert "A, B, C, D, E, F and 2 more" in told.text
+    assert told.text.endswith(f" {acl_rule(address)}")
+    assert acl_rule(address).endswith(" +wait +asking +cluster +command")
 
 
 async def test_a_wrong_password_is_told_without_the_password():

@@ -2,8 +2,11 @@
 
 import json
 
+import pytest
+
 from tests.endpoints.conftest import GONE, Face
 from tests.endpoints.test_admin_cli import run, settings
+from tests.upstream.certificates import private_tls
 
 __all__ = ["run", "settings"]
 
@@ -55,11 +58,54 @@ async def test_wrong_options_and_what_the_api_refuses_are_told(run, face, tmp_pa
     (tmp_path / "empty").write_text("\n")
     for options in (("--param", "x"), ("--endpoint", "nowhere=https://a"), ("--client-secret-file", "empty")):
         assert (await create(run, face, tmp_path, *options))[0] == 2, options
-    assert (await run("pool", "update", "corp", "--scopes", "a"))[::2] == (
-        1,
-        "error: It is declared in the configuration, as pools[corp]; change it there and restart. (409)\n",
-    )
+    code, _, told = await run("pool", "update", "corp", "--scopes", "a")
+    assert (code, told.startswith("error: It is declared in the configuration, as pools[corp]")) == (1, True)
     assert (await run("pool", "show", "nowhere"))[0] == 1
+    proxy = await create(run, face, tmp_path, "--proxy", "http://user:fake-password@proxy:1")
+    assert (proxy[0], "--proxy-file" in proxy[2], "fake-password" in proxy[2]) == (2, True, False)
+    (tmp_path / "large").write_text("x" * 50_000)
+    for option, file, what in (("--ca-file", "large", "larger than 48 KiB"), ("--ca-file", "none", "No such file")):
+        code, _, told = await create(run, face, tmp_path, option, file)
+        assert (code, told.startswith(f"error: {option}: {file} "), what in told) == (2, True, True)
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        pytest.param(("--ca-file", "secret"), "--ca-file: holds no PEM certificate", id="ca"),
+        pytest.param(("--proxy", "proxy:3128"), "--proxy: must be like http://", id="proxy"),
+        pytest.param(("--endpoint", "token=x"), "--endpoint token=URL: must be an absolute URL", id="endpoint"),
+        pytest.param(("--id", "corp-1"), "A pool of the configuration has the id corp-1", id="id"),
+        pytest.param(("--token-auth", "none", "--client-id", ""), "--client-id: is required with", id="client-id"),
+        pytest.param(("--scopes", 'a "b'), "--scopes.1: a scope is printable", id="scope"),
+    ],
+)
+async def test_what_the_api_refuses_is_said_of_the_options(run, face, tmp_path, options, told):
+    code, _, said = await create(run, face, tmp_path, *options)
+    assert (code, said.startswith(f"error: {told}")) == (1, True), said
+
+
+async def test_a_ca_and_a_proxy_are_read_from_files_and_taken_away_by_nothing(run, face, tmp_path):
+    _, ca = private_tls(tmp_path)
+    (tmp_path / "proxy").write_text("http://user:fake-password@proxy:1\n")
+    code, out, told = await create(run, face, tmp_path, "--ca-file", str(ca), "--proxy-file", "proxy")
+    pool = face.services.pools["gone"]
+    assert (code, pool.ca, pool.proxy) == (0, ca.read_text(), "http://user:fake-password@proxy:1")
+    assert ("CN=test CA until" in out, "http://proxy:1" in out, "fake-password" in out + told) == (True, True, False)
+    assert (await run("pool", "update", "gone", "--ca-file", "", "--proxy", ""))[0] == 0
+    pool = face.services.pools["gone"]
+    assert (pool.ca, pool.proxy) == ("", "")
+
+
+async def test_former_clients_and_secrets_are_told_apart(run, face, tmp_path):
+    await create(run, face, tmp_path)
+    for file in ("second", "third"):
+        (tmp_path / file).write_text(f"fake-{file}")
+    await run("pool", "update", "gone", "--client-secret-file", "second")
+    _, out, _ = await run("pool", "update", "gone", "--client-id", "client-2", "--client-secret-file", "third")
+    (line,) = [line for line in out.splitlines() if line.startswith("goes on, too")]
+    assert line.split("  ", 1)[1].strip().startswith("client-1 until ")
+    assert ", a former secret of client-1 until " in line
 
 
 async def test_a_pool_ends_after_it_was_told_and_confirmed(run, face, tmp_path):

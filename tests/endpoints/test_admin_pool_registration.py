@@ -13,6 +13,7 @@ from tests.fakes.registrations import Registrations
 
 __all__ = ["admin", "settings"]
 
+DAY = 86400
 BY_ITSELF = {"client_id": None, "client_secret": None}
 
 
@@ -47,6 +48,19 @@ async def test_a_client_that_is_entered_later_leaves_the_registered_one_to_its_g
     assert (view["client_id"], view["registration"]) == ("client-1", None)
     until = face.clock() + face.services.settings.lifetimes.grant
     assert face.services.pools["gone"].former == (UpstreamCredentials("registered-1", "secret a+b%2F1", until),)
+
+
+async def test_what_such_a_pool_was_registered_as_before_is_shown_without_a_secret(admin, face):
+    face.idp.registrations = Registrations(lifetime=30 * DAY, managed=False)
+    await made(admin, face, **BY_ITSELF)
+    await looked(face)
+    over = face.clock() + 30 * DAY
+    face.clock.advance(30 * DAY - 3600)
+    await looked(face)
+    view = await admin.get("/pools/gone")
+    assert view["client_id"] == "registered-2"
+    assert view["former"] == [{"client_id": "registered-1", "until": over}]
+    assert "secret a" not in str(view)
 
 
 async def test_why_such_a_pool_is_not_served_is_in_the_log_and_on_no_wire(admin, face):

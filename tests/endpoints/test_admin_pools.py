@@ -1,25 +1,31 @@
 """/admin/pools: made, shown, changed and ended while clients and users are there."""
 
 import asyncio
+import time
 from dataclasses import replace
 
 import pytest
 
 from sidecar.events import GrantEnded, PoolCreated, PoolDeleted, PoolUpdated
 from sidecar.oauth.errors import AccessDenied
-from sidecar.records import UpstreamCredentials
+from sidecar.records import StaticClient, UpstreamCredentials
+from sidecar.upstream.base import UpstreamUnavailable
 from tests.endpoints.admin import TOKEN, operators
 from tests.endpoints.checker import checking
 from tests.endpoints.conftest import GONE, Face
-from tests.endpoints.signed_in import PUBLIC, sign_in, tokens_for
+from tests.endpoints.signed_in import PUBLIC, REDIRECT, sign_in, tokens_for
+from tests.fakes.idp import FakeIdp
+from tests.upstream.certificates import private_tls
 
 SECRET = "fake-upstream-secret-1"
 SHOWN = "/.well-known/oauth-authorization-server"
+PEM = "-----BEGIN CERTIFICATE-----\nQUJD\n-----END CERTIFICATE-----\n"
 
 
 @pytest.fixture
 def settings(settings):
-    return replace(settings, admin_token=TOKEN)
+    partner = StaticClient("partner", "gone", "The Partner", (REDIRECT,))
+    return replace(settings, admin_token=TOKEN, directory=replace(settings.directory, clients={partner.id: partner}))
 
 
 @pytest.fixture
@@ -84,6 +90,41 @@ async def test_a_secret_goes_in_and_never_comes_out(admin, face):
     assert view["proxy"] == "http://proxy:3128"
 
 
+async def test_a_private_ca_is_kept_with_the_pool_so_that_no_replica_needs_a_file(admin, face, tmp_path):
+    tls, file = private_tls(tmp_path)
+    pem = file.read_text()
+    async with FakeIdp.running(tls=tls, clock=face.clock) as idp:
+        view = await made(admin, face, issuer=idp.issuer, ca=f"# ours\r\n{pem}")
+        file.unlink()
+        (ca,) = view["ca"]
+        assert (ca["subject"], len(ca["sha256"]), ca["until"] > time.time()) == ("CN=test CA", 64, True)
+        pool = face.services.pools["gone"]
+        assert pool.ca == pem
+        asked = {"redirect_uri": "https://x.example", "state": "s", "nonce": "n", "challenge": "c"}
+        url = await face.services.adapters.upstream.authorization_url(pool, **asked)
+        assert url.startswith(f"{idp.issuer}/authorize?")
+        assert (await admin.done("PATCH", "/pools/gone", json={"ca": ""}))["ca"] == []
+        with pytest.raises(UpstreamUnavailable):
+            await face.services.adapters.upstream.authorization_url(face.services.pools["gone"], **asked)
+
+
+async def test_a_configured_client_of_a_pool_that_is_made_later_is_known_as_long_as_the_pool_is_there(admin, face):
+    partner = {"client_id": "partner"}
+
+    async def redeemed(code):
+        response = await face.post_form("/token", face.code_fields(code=code, client_id="partner"), host=GONE)
+        return response.status, await response.json()
+
+    assert (await redeemed("dcrc_x"))[1]["error"] == "invalid_client"
+    await made(admin, face)
+    status, answer = await redeemed(await sign_in(face, partner, server="gone"))
+    assert status == 200, answer
+    code = await sign_in(face, partner, server="gone")
+    foreseen = await admin.done("DELETE", "/pools/gone?dry_run=true")
+    await admin.done("DELETE", f"/pools/gone?version={foreseen['version']}")
+    assert (await redeemed(code))[1]["error"] == "invalid_client"
+
+
 async def test_all_pools_are_listed_with_where_they_live(admin, face):
     await made(admin, face)
     await tokens_for(face)
@@ -99,14 +140,20 @@ async def test_all_pools_are_listed_with_where_they_live(admin, face):
     ("changes", "status", "text"),
     [
         pytest.param({"name": "corp"}, 409, "pools[corp]", id="name-of-the-configuration"),
-        pytest.param({"id": "corp-1"}, 409, "has this id", id="id-of-the-configuration"),
+        pytest.param({"id": "corp-1"}, 409, "has the id corp-1", id="id-of-the-configuration"),
         pytest.param({"provider": "goggle"}, 400, "did you mean `google`", id="provider"),
         pytest.param({"client_id": ""}, 400, "client_id: is required", id="client-id"),
         pytest.param({"client_secret": ""}, 400, "client_secret: is required", id="secret"),
         pytest.param({"client_secret": TOKEN}, 400, "every secret must differ", id="admin-token"),
         pytest.param({"issuer": "http://idp.example"}, 400, "must be https", id="issuer"),
         pytest.param({"authorize_params": {"state": "x"}}, 400, "state is always ours", id="params"),
-        pytest.param({"ca_file": "/nowhere/ca.pem"}, 400, "ca_file: must be", id="ca-file"),
+        pytest.param({"ca": "nothing"}, 400, "ca: holds no PEM certificate", id="ca"),
+        pytest.param({"ca": "x" * 50_000}, 400, "ca: String should have at most", id="large-ca"),
+        pytest.param({"ca": f"{PEM}A{PEM}"}, 400, "ca: holds a certificate that cannot be read", id="broken-ca"),
+        pytest.param({"ca": "-----BEGIN EC PRIVATE KEY-----"}, 400, "ca: holds a private key", id="ca-with-a-key"),
+        pytest.param({"proxy": "http://user:fake-pw@[x"}, 400, "proxy: must be like", id="proxy"),
+        pytest.param({"proxy": "proxy:3128"}, 400, "proxy: must be like", id="proxy-without-scheme"),
+        pytest.param({"name": "Corp Inc"}, 400, "name: must be lower-case letters", id="name"),
         pytest.param({"scopes": ["a b"]}, 400, "without blanks", id="scope"),
         pytest.param({"provider": "google", "issuer": None}, 400, "servers[gone].allow: is required", id="public"),
         pytest.param({"shoe_size": 43}, 400, "unknown member", id="unknown"),

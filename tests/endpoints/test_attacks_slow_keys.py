@@ -65,8 +65,7 @@ async def front() -> AsyncIterator[Front]:
 
 def slow(front: Front) -> SlowDocuments:
     documents = SlowDocuments({URL: DOCUMENT})
-    for part in (front.services.clients.documented, front.services.clients.assertions):
-        object.__setattr__(part, "documents", documents)
+    object.__setattr__(front.services.clients.documented, "documents", documents)
     return documents
 
 

@@ -18,6 +18,7 @@ from sidecar.app import Adapters, Services, Sources, build, oauth_app
 from sidecar.budgets import Budget, Budgets
 from sidecar.events import ClientRegistered, InitialAccessTokenCreated, InitialAccessTokenRevoked, RegistrationRefused
 from sidecar.sealing import Key, Keyring, KeyState
+from sidecar.store.base import StoreError
 from sidecar.store.redis import open_store
 from sidecar.telemetry import Telemetry
 from tests.endpoints.conftest import Face
@@ -209,6 +210,27 @@ async def test_a_bad_body_spends_nothing_and_a_stranger_does_not_learn_that_it_i
         assert (await register(closed, body=body)).status == 401
     form = await closed.post_form("/register", {"a": "b"}, headers={"Authorization": f"Bearer {token}"})
     assert form.status == 400
+    assert await left(closed) == [1]
+    assert await attempt(closed, token) == 201
+    assert await left(closed) == [0]
+
+
+@pytest.mark.req(64)
+async def test_a_registration_that_the_store_could_not_keep_spends_nothing(
+    closed: Face, monkeypatch: pytest.MonkeyPatch
+):
+    token = await invited(closed)
+    link = closed.services.adapters.store.link  # type: ignore[attr-defined]
+    script = link.script
+
+    async def broken(name: str, *arguments: Any) -> Any:
+        if name == "client_put":
+            raise StoreError("the store is down")
+        return await script(name, *arguments)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(link, "script", broken)
+        assert await attempt(closed, token) == 503
     assert await left(closed) == [1]
     assert await attempt(closed, token) == 201
     assert await left(closed) == [0]

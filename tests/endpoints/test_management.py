@@ -12,11 +12,14 @@ from aiohttp.test_utils import TestClient, TestServer
 from fakeredis import FakeAsyncRedis
 
 from sidecar.app import check_app
-from sidecar.events import ClientDeleted, ClientUpdated, GrantEnded, RegistrationRefused
+from sidecar.events import ClientDeleted, ClientUnreadable, ClientUpdated, GrantEnded, RegistrationRefused
+from sidecar.management import AT_ONCE
 from sidecar.oauth.registration import RegistrationPolicy
+from sidecar.store.listing import OfClient
 from tests.endpoints.conftest import ISSUER, Face
 from tests.endpoints.front import LONG
 from tests.endpoints.signed_in import PUBLIC, REDIRECT, sign_in, tokens_for
+from tests.store.build import created
 
 POST = {"token_endpoint_auth_method": "client_secret_post"}
 SET_BY_US = (
@@ -307,6 +310,29 @@ async def test_writing_to_the_store_forges_no_redirect_uri(face: Face):
     assert await gone(face, document)
 
 
+@pytest.mark.req(71)
+async def test_a_changed_client_whose_entry_cannot_be_read_has_nothing_back_that_it_gave_up(face: Face):
+    """As after a downgrade: the entry is of a schema that nobody here knows."""
+    changed, untouched = await face.register(**PUBLIC), await face.register(**PUBLIC)
+    assert (await put(face, changed, **PUBLIC, redirect_uris=["https://app.example/new"])).status == 200
+    store = face.services.adapters.store
+    async with FakeAsyncRedis(server=face.redis) as redis:
+        for document in (changed, untouched):
+            await redis.hset(store.keys.client(document["client_id"]), "s", "9")
+        for document, status in ((changed, 400), (untouched, 303)):
+            fields = f"client_id={document['client_id']}&redirect_uri={REDIRECT}&response_type=code"
+            assert (await face.get(f"/authorize?{fields}")).status == status
+        assert await gone(face, changed)
+        response = await face.post_form("/token", face.code_fields(client_id=changed["client_id"]))
+        assert (response.status, (await response.json())["error"]) == (401, "invalid_client")
+        assert (await manage(face, "GET", untouched)).status == 200
+        told = face.events_of(ClientUnreadable)
+        assert set(told) == {ClientUnreadable(issuer=ISSUER, client=changed["client_id"])}
+        assert await redis.hget(store.keys.client(changed["client_id"]), "s") == b"9", "kept for who can read it"
+        await redis.hset(store.keys.client(changed["client_id"]), "s", "1")
+    assert (await manage(face, "GET", changed)).status == 200
+
+
 # What was approved for other values -----------------------------------------------------------------------------------
 
 
@@ -394,7 +420,7 @@ async def test_a_sweep_that_broke_off_denies_at_once_and_goes_on_when_asked_agai
     document = await face.register(**PUBLIC)
     tokens = [await tokens_for(face, document) for _ in range(3)]
     store = face.services.adapters.store
-    listed = await store.grants_of(document["client_id"])
+    listed = (await store.grants_listed(OfClient(document["client_id"]))).items
     key = store.keys.grants_of(document["client_id"]) if broken == "index" else store.keys.grant(listed[1])
     async with face.replica() as other:
         async with unreadable(face, key):
@@ -406,6 +432,25 @@ async def test_a_sweep_that_broke_off_denies_at_once_and_goes_on_when_asked_agai
         assert (await response.json())["error"] == "invalid_client"
         assert (await manage(other, "DELETE", document)).status == 204
         assert await gone(other, document)
+    assert [await calls(check, each["access_token"]) for each in tokens] == [401] * 3
+
+
+@pytest.mark.req(73)
+async def test_a_deletion_is_answered_soon_and_what_is_left_of_many_grants_is_ended_behind_it(face: Face, check):
+    document = await face.register(client_name="Notes", **PUBLIC)
+    tokens = [await tokens_for(face, document) for _ in range(3)]
+    store, client_id = face.services.adapters.store, document["client_id"]
+    for _ in range(AT_ONCE):
+        await created(store, client_id=client_id, pool_id="corp-1")
+    assert (await manage(face, "DELETE", document)).status == 204
+    assert (await manage(face, "GET", document)).status == 401, "denied already"
+    assert face.events_of(ClientDeleted) == []
+    async with face.replica() as other:
+        await other.services.operators.sweeper.resume()
+        assert await gone(other, document)
+        (event,) = other.events_of(ClientDeleted)
+    assert (event.client, event.client_name, event.issuer) == (client_id, "Notes", ISSUER)
+    assert await store.count_grants(OfClient(client_id)) == 0
     assert [await calls(check, each["access_token"]) for each in tokens] == [401] * 3
 
 
@@ -423,4 +468,6 @@ async def test_of_parallel_deletions_and_changes_nothing_is_left(face: Face):
     assert await gone(face, document)
     store = face.services.adapters.store
     assert await store.link.command("EXISTS", store.keys.client(document["client_id"])) == 0
-    assert await store.grants_of(document["client_id"]) == ()
+    assert await store.count_grants(OfClient(document["client_id"])) == 0
+    assert await store.sweeps_pending() == ()
+    assert len([*face.events_of(ClientDeleted), *other.events_of(ClientDeleted)]) == 1

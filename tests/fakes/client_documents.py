@@ -28,5 +28,9 @@ class FakeClientDocuments:
         self.fresh.add(url)
         return found
 
+    def cached_keys(self, document: ClientDocument) -> Mapping[str, object] | None:
+        return document.jwks or (self.keys_at[document.jwks_uri] if document.jwks_uri in self.fresh else None)
+
     async def keys(self, document: ClientDocument, *, again: bool = False) -> Mapping[str, object]:
+        self.fresh.add(document.jwks_uri)
         return document.jwks or self.keys_at[document.jwks_uri]

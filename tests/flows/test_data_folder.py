@@ -37,6 +37,13 @@ def test_the_client_secret_is_made_once(tmp_path: Path) -> None:
         assert len(first) == 43
 
 
+def test_the_operators_token_is_made_once(tmp_path: Path) -> None:
+    with opened(tmp_path / "d") as folder:
+        first = folder.operator_token(SeededEntropy(1))
+        assert folder.operator_token(SeededEntropy(2)) == first
+        assert folder.admin_token.stat().st_mode & 0o077 == 0
+
+
 def test_a_wrong_settings_file_says_which_key(tmp_path: Path) -> None:
     """The file the demo writes is a configuration like any other."""
     with opened(tmp_path / "d") as folder:

@@ -122,6 +122,7 @@ async def test_the_printed_url_is_all_that_a_client_needs(folder: Path, number: 
         told = await quickstart(ready.removeprefix("ready: "), "alice")
         assert "tools: whoami, count" in told
         assert '"email": "alice@example.com"' in told
+        assert "Quick start" in await command("client", "list", "--config", str(run.data / "sidecar.yaml"))
         run.process.send_signal(number)
         assert await run.end() == 0
         assert_nothing_is_left(run, folder)
@@ -137,7 +138,7 @@ async def test_secrets_in_the_data_folder_are_private(folder: Path) -> None:
         await run.until("ready: ")
     data = folder / "data"
     assert data.stat().st_mode & 0o077 == 0
-    for name in ("keys.json", "idp.json", "idp-client-secret", "sidecar.yaml", "envoy.json"):
+    for name in ("keys.json", "idp.json", "idp-client-secret", "admin-token", "sidecar.yaml", "envoy.json"):
         assert (data / name).stat().st_mode & 0o077 == 0
 
 
@@ -213,6 +214,15 @@ async def quickstart(url: str, login: str) -> str:
     async with asyncio.timeout(SECONDS):
         out, complaint = await process.communicate()
     assert process.returncode == 0, complaint.decode()
+    return out.decode()
+
+
+async def command(*arguments: str) -> str:
+    """What the README says to look inside with, while it runs."""
+    process = await asyncio.create_subprocess_exec(sys.executable, "-m", "sidecar", *arguments, stdout=PIPE)
+    async with asyncio.timeout(SECONDS):
+        out, _ = await process.communicate()
+    assert process.returncode == 0
     return out.decode()
 
 

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from sidecar import events
-from sidecar.demo.narrator import Narrator, narrate
+from sidecar.demo.narrator import Narrator, narrate, short
 from tests.fakes.clock import FakeClock
 
 ISSUER = "http://localhost:8080"
@@ -127,6 +127,12 @@ SIGNED_IN = events.SignedIn(**WHO, pool="demo", user="alice", email="alice@examp
             "by an operator",
             id="client-readmitted",
         ),
+        pytest.param(
+            events.ClientUnreadable(issuer="https://mcp.example.com", client="dcr1-x"),
+            "refused",
+            "cannot be read",
+            id="client-unreadable",
+        ),
         pytest.param(events.OperatorRefused(detail="no token"), "no operator", "no token", id="no-operator"),
         pytest.param(events.ConsentAsked(**WHO, pool="demo"), "asked consent", "may “Inspector” use demo?", id="asked"),
         pytest.param(
@@ -210,6 +216,18 @@ def test_every_event_is_told_or_left_out_on_purpose() -> None:
     from sidecar.demo import narrator
 
     assert told == {kind.name for kind in narrator._TELLING}
+
+
+@pytest.mark.parametrize(
+    ("identifier", "told"),
+    [
+        pytest.param("dcr1-AAFoN0-STx43zBIQZaOM3m8-rdKA", "dcr1-AAFoN0-S…", id="client"),
+        pytest.param("2e9cfae0f1d2c3b4a5968778695a4b3c", "2e9cfae0…", id="grant"),
+        pytest.param("short", "short", id="short"),
+    ],
+)
+def test_ids_are_told_by_their_beginning(identifier: str, told: str) -> None:
+    assert short(identifier) == told
 
 
 def test_a_client_name_cannot_write_to_the_terminal() -> None:

@@ -7,10 +7,11 @@ from dataclasses import replace
 import pytest
 from fakeredis import FakeServer
 
-from sidecar.directory import AllowRule, Server
+from sidecar.directory import AllowRule, Directory, Server
 from sidecar.events import PoolNotServed, UnexpectedError
 from sidecar.pools import LivePools, PoolVault, StoredPool
 from sidecar.pools.book import PoolBook
+from sidecar.pools.selection import Selection, incomplete
 from sidecar.records import Pool, UpstreamCredentials
 from sidecar.sealing import Key, Keyring, KeyState, Sealer
 from sidecar.store.base import StoreError
@@ -32,15 +33,13 @@ class World:
         self.vault = PoolVault(Sealer(keyring, "pool", SeededEntropy()))
         self.book = PoolBook(store, self.vault)
 
-    def live(self, *servers, configured=(CORP,), **more):
+    def live(self, *servers, configured=(CORP,), store=None, complete=incomplete):
+        directory = Directory(servers or (server("lab"),), (), {pool.name: pool for pool in configured})
         return LivePools(
-            {pool.name: pool for pool in configured},
-            servers or (server("lab"),),
-            more.pop("store", self.store),
-            vault=self.vault,
+            Selection(directory, self.vault, complete),
+            store or self.store,
             monotonic=lambda: self.now,
             recorder=self.told.append,
-            **more,
         )
 
     async def made(self, pool=LAB, state="live"):

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from fakeredis import FakeServer
 
-from sidecar.directory import Issuer, Server
+from sidecar.directory import Directory, Issuer, Server
 from sidecar.events import (
     Event,
     UpstreamRegistered,
@@ -21,6 +21,7 @@ from sidecar.pools.attempts import Attempts
 from sidecar.pools.book import PoolBook
 from sidecar.pools.registered import RegistrationVault
 from sidecar.pools.registration import LEASE_SECONDS, PoolRegistration
+from sidecar.pools.selection import Selection
 from sidecar.records import Pool, UpstreamCredentials
 from sidecar.sealing import Key, Keyring, KeyState, Sealer
 from sidecar.upstream.client import open_upstream
@@ -45,13 +46,15 @@ class Replica:
         self.vault = RegistrationVault(Sealer(keyring, "upstream-registration", draw))
         self.book = PoolBook(store, vault)
         configured = {pool.name: pool} if pool.name == "corp" else {}
+        issuers = tuple(Issuer(f"{ISSUER}{path}", pool.name) for path in paths or ("",))
+        selection = Selection(
+            Directory((replace(NOTES, pool=pool.name),), issuers, configured), vault, self.vault.complete
+        )
         self.live = LivePools(
-            configured, (NOTES,), store, vault=vault, monotonic=lambda: float(clock.now),
-            recorder=self.events.append, complete=self.vault.complete,
+            selection, store, monotonic=lambda: float(clock.now), recorder=self.events.append,
         )  # fmt: skip
-        issuers = tuple(Issuer(f"{ISSUER}{path}", "corp") for path in paths or ("",))
         self.registration = PoolRegistration(
-            configured, (NOTES,), issuers, store, vault, self.vault,
+            selection, store, self.vault,
             Attempts(opened.registrar, clock, self.events.append), clock, draw, self.events.append, self.live.changed,
         )  # fmt: skip
 
@@ -115,7 +118,7 @@ async def test_a_pool_without_a_client_id_is_served_once_it_has_registered(world
     await replica.look()
     assert world.idp.registrations.made == 1
     status = replica.registration.status(replica.pool)
-    assert (status.state, status.client_id, status.callbacks) == ("registered", "registered-1", (f"{ISSUER}/callback",))
+    assert (status.state, status.client_id, status.former) == ("registered", "registered-1", ())
 
 
 async def test_of_many_replicas_one_registers_and_all_serve_it(world: World):
@@ -270,6 +273,7 @@ async def test_a_secret_that_ends_is_renewed_in_time(world: World, replica: Repl
     (former,) = served.former
     assert (former.client_id, former.client_secret) == ("registered-1", "secret a+b%2F1")
     assert former.until == world.clock.now + DAY - 60
+    assert replica.registration.status(replica.pool).former == (("registered-1", former.until),)
 
 
 @pytest.mark.parametrize("managed", [True, False])
@@ -323,7 +327,6 @@ async def test_what_cannot_be_deleted_is_told(world: World, replica: Replica, ma
 
 async def test_a_pool_that_was_made_while_we_ran_registers_too(world: World):
     async with world.replica(name="lab", id="lab-1") as replica:
-        replica.registration.issuers = (Issuer(ISSUER, "lab"),)
         await replica.book.add(StoredPool(replica.pool, "live", 1, 1))
         await replica.look()
         assert (await replica.registration.store.pool_records()).records.keys() == {"lab", "registration:lab-1"}

@@ -92,4 +92,4 @@ def test_the_policy_reaches_both_kinds(world):
 
 def test_a_private_ca_must_be_there_and_be_for_somebody(world):
     world.tree["registration"] = {"documents": {"ca_file": "no.pem"}}
-    assert ["is not a file" in text or "there are none" in text for text in world.refusals()] == [True, True]
+    assert ["No such file" in text or "there are none" in text for text in world.refusals()] == [True, True]

@@ -116,10 +116,17 @@ def test_http_is_for_loopback(world, host):
             "pools.0.authorize_params", {"state": "x"}, "pools[corp].authorize_params", "ours", id="our params"
         ),
         pytest.param("pools.0.proxy", "socks5://x", "pools[corp].proxy", "http://", id="proxy"),
-        pytest.param("pools.0.tls.ca_file", "none.pem", "pools[corp].tls.ca_file", "not a file", id="no CA"),
+        pytest.param("pools.0.proxy", "http://[x", "pools[corp].proxy", "http://", id="proxy that is no URL"),
+        pytest.param("pools.0.proxy", "http://u:p#w@x:1", "pools[corp].proxy", "%XX", id="proxy password cut short"),
+        pytest.param("pools.0.proxy_file", "none", "pools[corp].proxy_file", "cannot be read", id="no proxy file"),
+        pytest.param("pools.0.tls.ca_file", "none.pem", "pools[corp].tls.ca_file", "No such file", id="no CA"),
+        pytest.param("pools.0.tls.ca_file", ".", "pools[corp].tls.ca_file", "Is a directory", id="CA folder"),
+        pytest.param("pools.0.tls.ca_file", "keys.json", "pools[corp].tls.ca_file", "no PEM", id="CA of another kind"),
         pytest.param("store.url", None, "store.url", "required", id="no store"),
         pytest.param("store.url", "memory:", "store.url", "begin with", id="other store"),
         pytest.param("store.url", "embedded:", "store.url", "directory", id="embedded nowhere"),
+        pytest.param("store.url", "redis://h?ssl_ca_certs=/ca.pem", "store.url", "rediss", id="store TLS without TLS"),
+        pytest.param("store.url", "redis://:a/b@h", "store.url", "%2F", id="store password with a slash"),
         pytest.param("keys.file", "none.json", "keys.file", "keys generate", id="no keys"),
         pytest.param("admin.token", "", "admin.token", "is empty", id="empty admin token"),
         pytest.param("admin.token", "short", "admin.token", "32 random", id="short admin token"),
@@ -306,3 +313,24 @@ def test_errors_are_exceptions_that_say_all_of_it(world):
 def test_limits_that_cannot_mean_what_they_say(world, limits, message):
     (text,) = _refused(world, "limits", limits)
     assert message in text
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        pytest.param("pools.0.client_id", "${CLIENT_ID}", "${CLIENT_ID} is not filled in here", id="variable"),
+        pytest.param("pools.0.client_secret", "${SECRET}", "DCR_SIDECAR_", id="secret"),
+        pytest.param("pools.0.issuer", "https://login.example.com/<tenant id>/v2.0", "<tenant id>", id="placeholder"),
+        pytest.param("servers.0.resource", "https://<host>/mcp", "<host>", id="host"),
+    ],
+)
+def test_what_examples_leave_to_the_reader_is_not_taken_for_a_value(world, key, value, message):
+    (text,) = _refused(world, key, value)
+    assert text.startswith(key.replace("pools.0", "pools[corp]").replace("servers.0", "servers[notes]") + ": ")
+    assert message in text
+
+
+@pytest.mark.parametrize("value", ["<abc>${x}", "x${Y}", "$2y$<a>"])
+def test_a_secret_may_hold_such_marks(world, value):
+    world.pool["client_secret"] = value
+    assert world.load().directory.pools["corp"].client_secret == value

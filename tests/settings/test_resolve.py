@@ -8,8 +8,8 @@ from sidecar.directory import AllowRule, Inject
 from sidecar.oauth.policy import KNOWN_REDIRECTS, KNOWN_SCHEMES
 from sidecar.records import Lifetimes
 from sidecar.settings import Bind
-from sidecar.settings.resolve import STORE_SCHEMES
-from sidecar.store.redis_urls import SCHEMES
+from sidecar.store.address import SCHEMES
+from tests.upstream.certificates import private_tls
 
 
 def test_a_server_is_what_the_file_says(world):
@@ -63,7 +63,7 @@ def test_a_pool_name_that_does_not_resolve_means_deny_and_is_told(world):
     found = world.load()
     assert found.directory.pool_of(found.directory.servers[0]) is None
     (warning,) = found.warnings
-    assert warning.startswith("servers[notes].pool: there is no pool gone, so every call is denied until ")
+    assert warning.startswith("servers[notes].pool: no pool gone here, so every call is denied unless ")
 
 
 def test_a_server_without_a_pool_has_no_issuer_of_ours(world):
@@ -101,12 +101,36 @@ def test_a_pool_is_what_the_file_says(world):
         tls={"ca_file": "ca.pem"},
         proxy="http://proxy.example:3128",
     )
-    (world.base / "ca.pem").touch()
+    private_tls(world.base)
     pool = world.load().directory.pools["corp"]
     assert pool.authorization_endpoint == "https://idp.example/authorize"
     assert pool.revocation_endpoint == "https://idp.example/revoke"
     assert pool.authorize_params == (("audience", "notes"),)
-    assert (pool.token_auth, pool.ca_file) == ("post", str(world.base / "ca.pem"))
+    assert (pool.token_auth, pool.ca) == ("post", (world.base / "ca.pem").read_text())
+
+
+def test_of_a_ca_file_only_its_certificates_are_kept_and_never_a_key(world):
+    private_tls(world.base)
+    ca = world.base / "ca.pem"
+    text = ca.read_text()
+    ca.write_text(f"# the lab's own, of K\u00f6ln\n{text}the other one:\n{text}", encoding="latin-1")
+    world.pool["tls"] = {"ca_file": "ca.pem"}
+    assert world.load().directory.pools["corp"].ca == text + text
+    ca.write_text(text + (world.base / "key.pem").read_text())
+    assert [refusal for refusal in world.refusals() if "holds a private key" in refusal]
+    ca.write_text(text.replace("M", "N", 3))
+    assert [refusal for refusal in world.refusals() if "cannot be read" in refusal]
+
+
+def test_a_proxy_with_a_password_comes_from_a_file_and_is_in_no_repr(world):
+    world.pool["proxy_file"] = "proxy"
+    (world.base / "proxy").write_text("http://user:fake-proxy-password@proxy.example:3128\n")
+    found = world.load()
+    assert found.directory.pools["corp"].proxy == "http://user:fake-proxy-password@proxy.example:3128"
+    assert "fake-proxy-password" not in repr(found)
+    world.pool["proxy"] = "http://user:fake-proxy-password@proxy.example:3128"
+    assert [refusal for refusal in world.refusals() if "is given twice" in refusal]
+    assert "fake-proxy-password" not in repr(world.refusals())
 
 
 def test_a_public_upstream_client_needs_no_secret(world):
@@ -129,8 +153,10 @@ def test_secrets_come_from_files_beside_the_configuration(world):
     assert found.store.url == "rediss://:pw@redis.example:6380/0"
 
 
-def test_every_store_that_there_is_can_be_configured():
-    assert {scheme.rstrip(":/") for scheme in STORE_SCHEMES} == SCHEMES | {"embedded"}
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_every_store_that_there_is_can_be_configured(world, scheme):
+    world.tree["store"] = {"url": f"{scheme}://store.example/0"}
+    assert world.load().store.url == f"{scheme}://store.example/0"
 
 
 def test_an_empty_secret_file_is_refused(world):
@@ -167,6 +193,20 @@ def test_lifetimes_are_seconds_or_have_a_unit(world):
     world.tree["lifetimes"] = {"access": "30m", "refresh_idle": "14d", "grant": 86400, "grace": "30"}
     assert world.load().lifetimes == Lifetimes(access=1800, refresh_idle=14 * 86400, grant=86400, grace=30)
     assert world.load().envoy.stream_seconds == 1800
+
+
+@pytest.mark.parametrize(
+    ("store", "milliseconds"),
+    [
+        pytest.param({"url": "embedded:./data"}, 1000, id="embedded"),
+        pytest.param({"url": "embedded:./data", "timeout_ms": 250}, 250, id="embedded, and told"),
+        pytest.param({"url": "redis://127.0.0.1:6379/0", "timeout_ms": 40}, 40, id="elsewhere, and told"),
+    ],
+)
+def test_an_embedded_store_is_waited_for_longer_than_one_elsewhere(world, store, milliseconds):
+    """It writes to the disk before it answers, and a disk that is busy for a moment is no fault."""
+    world.tree["store"] = store
+    assert world.load().store.timeout_ms == milliseconds
 
 
 def test_the_defaults_are_those_of_the_records(world):

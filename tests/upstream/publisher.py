@@ -24,7 +24,7 @@ def answer(
 @dataclass
 class Publisher:
     port: int = 0
-    ca_file: str = ""
+    ca: str = ""
     answers: dict[str, bytes] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     heads: list[bytes] = field(default_factory=list)
@@ -85,7 +85,7 @@ class Publisher:
     @asynccontextmanager
     async def running(cls, folder: Path, *names: str, address: str = "127.0.0.1") -> AsyncIterator["Publisher"]:
         tls, ca_file = private_tls(folder, "localhost", *names)
-        publisher = cls(ca_file=str(ca_file))
+        publisher = cls(ca=ca_file.read_text())
         listener = await asyncio.start_server(publisher.serve, address, 0, ssl=tls)
         publisher.port = listener.sockets[0].getsockname()[1]
         try:

@@ -26,7 +26,7 @@ async def publisher(tmp_path: Path) -> AsyncIterator[Publisher]:
 @pytest.fixture
 async def documents(publisher: Publisher, clock: FakeClock, monotonic: FakeMonotonic, events: list):
     async with open_client_documents(
-        events.append, monotonic, clock, internal_hosts=frozenset({"localhost"}), ca_file=publisher.ca_file
+        events.append, monotonic, clock, internal_hosts=frozenset({"localhost"}), ca=publisher.ca
     ) as documents:
         yield documents
 

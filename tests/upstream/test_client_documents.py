@@ -30,7 +30,7 @@ async def documents(publisher: Publisher, clock: FakeClock, monotonic: FakeMonot
         monotonic,
         clock,
         internal_hosts=frozenset({"localhost"}),
-        ca_file=publisher.ca_file,
+        ca=publisher.ca,
         total_seconds=1.0,
     ) as documents:
         yield documents

@@ -33,7 +33,7 @@ async def test_https_is_tunnelled_and_the_private_ca_is_checked_inside(
     """CONNECT (RFC 9110 9.3.6): the proxy sees a host and a port, never a secret."""
     tls, ca_file = private_tls(tmp_path)
     async with FakeIdp.running(tls=tls, clock=clock) as idp, ForwardProxy.running() as proxy:
-        pool = idp.pool(proxy=proxy.url, ca_file=str(ca_file))
+        pool = idp.pool(proxy=proxy.url, ca=ca_file.read_text())
         url = await driver.authorization_url(pool)
         with pytest.raises(UpstreamUnavailable):  # without the CA the tunnel is there, but nobody to trust
             await driver.upstream.refresh(idp.pool(proxy=proxy.url), "rt")
@@ -50,8 +50,8 @@ async def test_the_proxys_own_login_is_sent_to_the_proxy_alone(driver: Driver, c
     tls, ca_file = private_tls(tmp_path)
     async with FakeIdp.running(tls=tls, clock=clock) as idp, ForwardProxy.running(login="user:secret") as proxy:
         idp.knows("rt-1")
-        await driver.upstream.refresh(idp.pool(proxy=proxy.url, ca_file=str(ca_file)), "rt-1")
-        bare = idp.pool(proxy=proxy.url.replace("user:secret@", ""), ca_file=str(ca_file))
+        await driver.upstream.refresh(idp.pool(proxy=proxy.url, ca=ca_file.read_text()), "rt-1")
+        bare = idp.pool(proxy=proxy.url.replace("user:secret@", ""), ca=ca_file.read_text())
         with pytest.raises(UpstreamUnavailable):
             await driver.upstream.refresh(bare, "rt-1")
         assert all("Proxy-Authorization" not in seen.headers for seen in idp.requests)
@@ -65,7 +65,7 @@ async def test_a_proxy_that_lets_nobody_through_means_not_reached(
     """Nothing was sent, so nothing changed at the provider."""
     tls, ca_file = private_tls(tmp_path)
     async with FakeIdp.running(tls=tls, clock=clock) as idp, ForwardProxy.running() as proxy:
-        pool = idp.pool(proxy=proxy.url, ca_file=str(ca_file))
+        pool = idp.pool(proxy=proxy.url, ca=ca_file.read_text())
         await driver.authorization_url(pool)
         proxy.refuse = status
         with pytest.raises(UpstreamUnavailable):

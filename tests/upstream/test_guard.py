@@ -175,7 +175,7 @@ async def test_the_address_changes_nothing_about_who_the_far_end_must_be(
     async with Publisher.running(tmp_path, "client.example", address="127.0.0.2") as publisher:
         publisher.answers["/a"] = answer({"right": True})
         guard = Guard(Names(["127.0.0.2"]), allows=lambda address: address == "127.0.0.2")
-        route = Route("client", publisher.ca_file)
+        route = Route("client", publisher.ca)
         async with open_http(events.append, monotonic, total_seconds=1.0, connector=guard.connector) as http:
 
             async def get(host: str) -> bytes:
@@ -227,7 +227,7 @@ class TestInternalHosts:
 
     @pytest.mark.parametrize("internal", [{"localhost"}, set(), {"host"}, {"local"}, {"client.localhost"}])
     async def test_only_listed_names_may_be_private(self, opening, publisher: Publisher, internal: set[str]):
-        async with opening(internal_hosts=frozenset(internal), ca_file=publisher.ca_file) as documents:
+        async with opening(internal_hosts=frozenset(internal), ca=publisher.ca) as documents:
             url = publisher.publish()
             if internal == {"localhost"}:
                 assert (await documents.document(url)).url == url
@@ -244,9 +244,7 @@ class TestInternalHosts:
     async def test_the_private_ca_speaks_for_no_other_name(self, opening, tmp_path: Path):
         async with Publisher.running(tmp_path, "client.example") as publisher:
             guard = Guard(Names(["127.0.0.1"]), allows=lambda _: True, ports=frozenset({publisher.port}))
-            async with opening(
-                internal_hosts=frozenset({"localhost"}), ca_file=publisher.ca_file, guard=guard
-            ) as documents:
+            async with opening(internal_hosts=frozenset({"localhost"}), ca=publisher.ca, guard=guard) as documents:
                 with pytest.raises(UpstreamUnavailable):
                     await documents.document(publisher.url(host="client.example"))
             assert publisher.asked == []
@@ -255,7 +253,7 @@ class TestInternalHosts:
         """Its `jwks_uri` would choose what we ask of the operator's own host."""
         publisher.answers["/jwks.json"] = answer({"keys": [{"kty": "RSA", "n": "AQAB", "e": "AQAB"}]})
         keys = publisher.url("/jwks.json")
-        async with opening(internal_hosts=frozenset({"localhost"}), ca_file=publisher.ca_file) as documents:
+        async with opening(internal_hosts=frozenset({"localhost"}), ca=publisher.ca) as documents:
             for host, given in (("https://localhost/a", True), ("https://client.example/a", False)):
                 document = ClientDocument(url=host, name="x", redirect_uris=(), jwks_uri=keys)
                 if given:

@@ -139,19 +139,17 @@ async def test_a_pools_proxy_is_used_and_its_failure_means_not_reached(http: Htt
 async def test_a_private_ca_is_trusted_where_it_is_configured(clock: FakeClock, opened: Opened, tmp_path: Path):
     tls, ca_file = private_tls(tmp_path)
     async with FakeIdp.running(tls=tls, clock=clock) as idp:
-        url = await Driver(opened.upstream).authorization_url(idp.pool(ca_file=str(ca_file)))
+        url = await Driver(opened.upstream).authorization_url(idp.pool(ca=ca_file.read_text()))
         assert url.startswith(f"{idp.issuer}/authorize?")
 
         with pytest.raises(UpstreamUnavailable):
             await opened.upstream.authorization_url(idp.pool(), redirect_uri="r", state="s", nonce="n", challenge="c")
 
 
-async def test_a_ca_file_that_cannot_be_read_is_our_misconfiguration(http: Http, tmp_path: Path):
-    broken = tmp_path / "ca.pem"
-    broken.write_text("not a certificate")
-    for path in (str(broken), str(tmp_path / "none.pem")):
-        with pytest.raises(UpstreamMisconfigured):
-            await call(http, Request("GET", "https://127.0.0.1:1/"), route=Route("oidc", ca_file=path))
+@pytest.mark.parametrize("ca", ["not a certificate", "n\N{LATIN SMALL LETTER O WITH STROKE}t one"])
+async def test_a_ca_that_is_none_is_our_misconfiguration(http: Http, ca: str):
+    with pytest.raises(UpstreamMisconfigured):
+        await call(http, Request("GET", "https://127.0.0.1:1/"), route=Route("oidc", ca=ca))
 
 
 async def test_the_event_tells_what_the_judge_said_and_how_long_it_took(

@@ -216,6 +216,7 @@ def test_an_unknown_key_id_says_so():
         pytest.param({"kty": "oct", "k": "c2VjcmV0", "kid": "k1"}, id="symmetric"),
         pytest.param(JWK | {"use": "enc"}, id="encryption"),
         pytest.param(JWK | {"n": "AQAB"}, id="short-rsa"),
+        pytest.param(JWK | {"e": JWK["n"]}, id="long-exponent"),
         pytest.param({"kty": "RSA", "kid": "k1"}, id="incomplete"),
         pytest.param({"kty": "AKP", "kid": "k1", "pub": "x"}, id="unknown-type"),
         pytest.param({"kty": "EC", "crv": "P-1", "x": "AA", "y": "AA"}, id="unknown-curve"),

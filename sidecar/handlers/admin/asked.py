@@ -1,10 +1,13 @@
 """The kinds of value that calls take, and what each refuses by itself."""
 
+import re
 from typing import Annotated
 
 from pydantic import BeforeValidator, Field
 
 from sidecar.store.listing import CURSOR
+
+_POOL_NAME = r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$"
 
 
 def _flag(value: object) -> object:
@@ -16,11 +19,18 @@ def _number(value: object) -> object:
     return int(value) if isinstance(value, str) and value.isascii() and value.isdecimal() else value
 
 
+def _pool_name(value: object) -> object:
+    """Says in words what the pattern says to machines."""
+    if isinstance(value, str) and not re.fullmatch(_POOL_NAME, value):
+        raise ValueError("must be lower-case letters, digits and dashes, 40 at most")
+    return value
+
+
 Flag = Annotated[bool, Field(strict=True), BeforeValidator(_flag)]
 number = BeforeValidator(_number)
 """For whole numbers in a query, where everything is text."""
 Limit = Annotated[int, Field(strict=True, ge=1, le=1000), number]
-PoolName = Annotated[str, Field(pattern=r"^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$")]
+PoolName = Annotated[str, Field(pattern=_POOL_NAME), BeforeValidator(_pool_name)]
 PoolNameOrAll = Annotated[str, Field(pattern=r"^([a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?)?$")]
 ClientId = Annotated[str, Field(pattern=r"^[!-~]{1,2048}$")]
 ClientIdOrNone = Annotated[str, Field(pattern=r"^[!-~]{0,2048}$")]

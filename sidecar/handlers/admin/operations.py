@@ -113,8 +113,9 @@ def refusal(error: ValidationError) -> InvalidRequest:
     said = []
     for problem in error.errors(include_url=False, include_input=False, include_context=False):
         unknown = problem["type"] == "extra_forbidden"
-        where = ".".join(str(step) for step in problem["loc"][: -1 if unknown else None])
-        what = "an unknown member or parameter" if unknown else problem["msg"]
+        place = problem["loc"][: -1 if unknown else None]
+        where = ".".join(str(step) for step in place[place[:1] == (_BODY,) :])  # members have no name before theirs
+        what = "an unknown member or parameter" if unknown else problem["msg"].removeprefix("Value error, ")
         said.append(f"{where}: {what}" if where else what)
     text = _UNSAYABLE.sub("_", "; ".join(said))[:500]
     return InvalidRequest(text, reason=text)

@@ -12,6 +12,7 @@ from sidecar.admin.pool_removal import PoolRemoval
 from sidecar.admin.pool_views import PoolEnd, PoolRows, PoolView
 from sidecar.handlers.admin.asked import Flag, PoolName, number
 from sidecar.handlers.admin.operations import Asked, Operation
+from sidecar.pools.authorities import certificates
 from sidecar.pools.fields import Scopes, TokenAuth, UpstreamUrl
 from sidecar.pools.urls import upstream_url
 from sidecar.records import Pool
@@ -19,14 +20,21 @@ from sidecar.records import Pool
 _ALL, _ONE = "/admin/pools", "/admin/pools/{pool}"
 _LATEST = 0xFFFFFFFF
 _VERSIONS = 2**53
+LARGEST_CA = 48 * 1024
+"""Some thirty certificates, and room for them in a body."""
 
 
 def _url_or_none(value: str) -> str:
     return upstream_url(value) if value else ""
 
 
+def _certificates(value: str) -> str:
+    return certificates(value) if value else ""
+
+
 Text = Annotated[str, Field(max_length=2048)]
 UrlOrNone = Annotated[str, Field(max_length=2048), AfterValidator(_url_or_none)]
+Authorities = Annotated[str, Field(max_length=LARGEST_CA), AfterValidator(_certificates)]
 Params = Annotated[dict[str, Text], Field(max_length=50)]
 Version = Annotated[int, Field(strict=True, ge=1, le=_VERSIONS)]
 
@@ -68,17 +76,17 @@ class PoolMembers(Asked):
     jwks_uri: UrlOrNone | None = None
     authorize_params: Params | None = None
     token_auth: TokenAuth | None = None
-    ca_file: Text | None = None
-    """An absolute path, the same on every replica."""
-    proxy: Text | None = None
+    ca: Authorities | None = None
+    """PEM: the authorities that are trusted at the provider, instead of the public ones."""
+    proxy: Annotated[SecretStr, Field(max_length=2048)] | None = None
+    """An egress proxy: http://host:port, with its user and password if it wants them. Never shown again with these."""
     clients_not_before: Annotated[int, Field(strict=True, ge=0, le=_LATEST)] | None = None
     """Clients that registered themselves earlier (Unix seconds) are unknown."""
 
     def members(self) -> dict[str, Any]:
         """Those that were sent, as a pool has them."""
         found = {name: getattr(self, name) for name in PoolMembers.model_fields if getattr(self, name) is not None}
-        if self.client_secret is not None:
-            found["client_secret"] = self.client_secret.get_secret_value()
+        found |= {name: value.get_secret_value() for name, value in found.items() if isinstance(value, SecretStr)}
         if self.authorize_params is not None:
             found["authorize_params"] = tuple(self.authorize_params.items())
         if self.registration is not None:

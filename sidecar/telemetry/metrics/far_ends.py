@@ -57,6 +57,7 @@ class FarEnds:
             events.UpstreamRegistrationLost: self._registration,
             events.UpstreamRegistrationDeleted: lambda e: self.registrations.labels(e.pool, "deleted").inc(),
             events.StoreFault: lambda e: self.store_faults.labels(e.reason).inc(),
+            events.ClientUnreadable: lambda _: self.store_faults.labels("client_changed").inc(),
             events.PushChannel: lambda e: self.channel.set(e.up),
         }
 
