@@ -43,13 +43,22 @@ FOREIGN_PREFIXES = (
     "x-remote-",
     # What well-known proxies say of a user whom they have signed in, and MCP servers behind them may believe.
     "cf-access-",
+    "ssl-client-",
     "tailscale-user-",
     "x-amzn-oidc-",
+    "x-authenticated-",
     "x-authentik-",
+    "x-consumer-",
+    "x-credential-identifier",
     "x-goog-authenticated-user-",
     "x-goog-iap-",
     "x-ms-client-principal",
     "x-pomerium-",
+    "x-ssl-client-",
+    "x-token-subject",
+    "x-token-user-",
+    "x-userinfo",
+    "x-vouch-",
     "x-webauth-",
 )
 """Beginnings of headers that Envoy takes from every request, like our own."""

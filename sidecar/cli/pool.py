@@ -19,6 +19,7 @@ from sidecar.cli.configuration import ConfigOption
 from sidecar.cli.output import done, warn
 from sidecar.cli.pool_options import NameArgument, taking_members
 from sidecar.cli.pool_text import fallout, pool_cells, print_pool
+from sidecar.clock import system_entropy
 
 app = typer.Typer(name="pool", help="Client pools: make, see, change and end them.", no_args_is_help=True)
 
@@ -33,7 +34,7 @@ def create(
     provider: Annotated[str, typer.Option("--provider", help="A preset, or `oidc` or `oauth2`.")],
     *,
     identifier: Annotated[
-        str, typer.Option("--id", help="Part of every client id, and never used twice. By default NAME-1.")
+        str, typer.Option("--id", help="Part of every client id, and never used twice. By default NAME-RANDOM.")
     ] = "",
     issuer: Annotated[str, typer.Option("--issuer", help="The IdP's issuer, byte for byte.")] = "",
     found: dict[str, Any],
@@ -45,7 +46,7 @@ def create(
     """Make a pool, and print what to enter at the provider."""
     body = {
         "name": name,
-        "id": identifier or f"{name}-1",
+        "id": identifier or f"{name[:33]}-{system_entropy(3).hex()}",  # an id of 40 at most
         "provider": provider,
         **({"issuer": issuer} if issuer else {}),
         **found,

@@ -6,6 +6,7 @@ gone) and `UpstreamTransient` (nothing was decided).
 """
 
 import asyncio
+import contextlib
 from dataclasses import dataclass, field
 
 from sidecar.clock import Entropy, Monotonic
@@ -32,6 +33,8 @@ WAIT_SECONDS = 4.0
 _POLL_SECONDS = 0.05
 _MISCONFIGURED_COOL_DOWN = 10.0
 _SAVE_TRIES = 3
+_GIVE_BACK_AFTER = (0.0, 0.5, 1.0, 2.0)
+"""Seconds between tries; all of them fit into the lease."""
 
 
 class UpstreamEnded(Exception):
@@ -55,6 +58,7 @@ class UpstreamRefresh:
     monotonic: Monotonic
     recorder: Recorder
     _running: dict[str, asyncio.Task[None]] = field(default_factory=dict, init=False)
+    _giving_back: set[asyncio.Task[None]] = field(default_factory=set, init=False)
 
     async def renew(self, pool: Pool, grant: Grant, stored: SealedUpstream, data_key: bytes) -> None:
         """Return when the store holds a newer token set than `stored`; the caller reads it again.
@@ -70,8 +74,8 @@ class UpstreamRefresh:
 
     async def drain(self) -> None:
         """Wait for refreshes under way: a rotated upstream token must reach the store before we stop."""
-        if self._running:
-            await asyncio.wait(list(self._running.values()))
+        while under_way := [*self._running.values(), *self._giving_back]:
+            await asyncio.wait(under_way)
 
     def _forget(self, grant_id: str, done: asyncio.Task[None]) -> None:
         self._running.pop(grant_id, None)
@@ -80,7 +84,12 @@ class UpstreamRefresh:
 
     async def _renew(self, pool: Pool, grant: Grant, stored: SealedUpstream, data_key: bytes) -> None:
         owner = self.entropy(16).hex()
-        if not await self._acquire(pool, grant, stored, owner):
+        try:
+            ours = await self._acquire(pool, grant, stored, owner)
+        except StoreError:
+            self._give_back(grant, owner)
+            raise
+        if not ours:
             return
         tokens = vault.unseal(data_key, grant, stored)
         try:
@@ -128,6 +137,23 @@ class UpstreamRefresh:
                     if self.monotonic() >= deadline:
                         raise UpstreamTransient("another replica is refreshing", 1)
                     await asyncio.sleep(_POLL_SECONDS)
+
+    def _give_back(self, grant: Grant, owner: str) -> None:
+        """A lease whose answer was lost may have been given, or may yet be: the store can be late, not deaf.
+
+        The mark that it leaves would read as a call that broke off, and end the grant where a provider takes a refresh
+        token once. Nobody has called. Several tries, as the lease may come into force after the first.
+        """
+
+        async def tries() -> None:
+            for pause in _GIVE_BACK_AFTER:
+                await asyncio.sleep(pause)
+                with contextlib.suppress(StoreError):
+                    await self.store.release_upstream(grant.id, owner, cool_down=0)
+
+        task = asyncio.create_task(tries(), name=f"give back {grant.id}")
+        self._giving_back.add(task)
+        task.add_done_callback(self._giving_back.discard)
 
     async def _unknown(self, pool: Pool, grant: Grant, owner: str, detail: str) -> None:
         """The call was sent and its outcome is unknown. A rotating IdP may have burnt the stored refresh token."""

@@ -31,6 +31,7 @@ from tests.fakes.idp import FakeIdp
 URL = "https://mcp.example.com"
 FORGED = {
     **dict.fromkeys((*headers.IDENTITY, *headers.FOREIGN_IDENTITY), "mallory"),
+    **{f"{beginning}id": "mallory" for beginning in headers.FOREIGN_PREFIXES},
     "x-dcr-anything": "1",
     "x.dcr.user": "mallory",
     "x-upstream": "mallory",

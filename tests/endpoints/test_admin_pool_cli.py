@@ -1,6 +1,7 @@
 """`dcr-sidecar pool`, against the admin API of a sidecar that runs."""
 
 import json
+import re
 
 import pytest
 
@@ -27,7 +28,7 @@ async def test_a_pool_is_made_and_what_to_enter_at_the_provider_is_printed(run, 
     assert "hd=example.com" in out
     assert SECRET not in out
     assert face.services.pools["gone"].client_secret == SECRET
-    assert face.services.pools["gone"].id == "gone-1"
+    assert re.fullmatch(r"gone-[0-9a-f]{6}", face.services.pools["gone"].id)
     assert face.services.pools["gone"].scopes == ("openid", "a")
     _, out, _ = await run("pool", "show", "gone", "--json")
     assert json.loads(out)["callback_urls"] == [f"https://{GONE}/callback"]
@@ -109,7 +110,7 @@ async def test_former_clients_and_secrets_are_told_apart(run, face, tmp_path):
 
 
 async def test_a_pool_ends_after_it_was_told_and_confirmed(run, face, tmp_path):
-    await create(run, face, tmp_path)
+    await create(run, face, tmp_path, "--id", "gone-1")
     code, _, told = await run("pool", "delete", "gone", "--dry-run")
     assert code == 0
     assert "would end 0 clients, and 0 live grants of 0 users" in told
@@ -120,4 +121,5 @@ async def test_a_pool_ends_after_it_was_told_and_confirmed(run, face, tmp_path):
     code, out, _ = await run("pool", "delete", "gone", "--yes", "--json")
     assert (code, json.loads(out)["complete"]) == (0, True)
     assert "gone" not in face.services.pools
-    assert "Choose another" in (await create(run, face, tmp_path))[2]
+    assert "Choose another" in (await create(run, face, tmp_path, "--id", "gone-1"))[2]
+    assert (await create(run, face, tmp_path))[0] == 0

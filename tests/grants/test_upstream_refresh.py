@@ -1,12 +1,15 @@
 """The upstream token is renewed once, and only the IdP's own word ends a grant (design 9; idps.md 0.4, 0.5)."""
 
 import asyncio
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
 from sidecar.events import GrantEnded
 from sidecar.oauth.errors import InvalidGrant, InvalidToken, TemporarilyUnavailable
 from sidecar.records import UpstreamTokens
+from sidecar.store.base import Grants, StoreError
 from sidecar.upstream.base import (
     UpstreamMalformed,
     UpstreamMisconfigured,
@@ -19,6 +22,24 @@ from tests.grants.world import World
 
 def renewed(world: World, number: int = 2) -> UpstreamTokens:
     return UpstreamTokens(f"up-{number}", f"up-r-{number}", world.clock() + 7200)
+
+
+class LateLease:
+    """A store whose first lease is given, and the answer lost."""
+
+    def __init__(self, store: Grants) -> None:
+        self._store = store
+        self._late = True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+    async def lease_upstream(self, *arguments: Any, **named: Any) -> Any:
+        lease = await self._store.lease_upstream(*arguments, **named)
+        if self._late:
+            self._late = False
+            raise StoreError("the store did not answer in time")
+        return lease
 
 
 @pytest.mark.req(196)
@@ -83,6 +104,19 @@ async def test_after_an_unknown_outcome_the_preset_decides(world: World, error: 
         await world.call(answer.access_token)
     ended = [event.reason for event in world.events if isinstance(event, GrantEnded)]
     assert ended == ([] if retry else ["unknown_outcome"])
+
+
+async def test_a_lease_whose_answer_was_lost_is_no_call_that_broke_off(world: World) -> None:
+    """It was given, and nobody heard: the provider takes a refresh token once, but nobody called it."""
+    world = replace(world, store=cast("Grants", LateLease(world.store)))
+    answer = await world.tokens(upstream=UpstreamTokens("up-1", "up-r-1", world.clock() + 60))
+    world.clock.advance(100)
+    world.upstream.answers.append(renewed(world))
+    with pytest.raises(StoreError):
+        await world.call(answer.access_token)
+    assert (await world.call(answer.access_token)).upstream_token == "up-2"
+    assert world.upstream.refreshed == ["up-r-1"]
+    await world.upstream_refresh.drain()
 
 
 async def test_a_caller_that_goes_away_does_not_stop_the_refresh(world: World) -> None:
