@@ -8,6 +8,7 @@ Imports point down only (import-linter keeps it so):
     admin                                       what operators see and do
     signin                                      one authorization: request, approval, return
     clients   grants/*   discovery   initial_access   limits   pools   use cases: who may do what, in which order
+    repeating                                   what goes on as long as the process
     store/*   upstream/*   telemetry   keyfile  adapters: Redis, the IdP, log and metrics, the key file
     admission   client_ids   identity_assertions   tokens   sealing   our own values, rules and codecs
     directory   identity_headers

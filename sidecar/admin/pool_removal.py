@@ -7,19 +7,21 @@ sweep of grants.
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from sidecar.admin import SOURCE
 from sidecar.admin.errors import Conflict, Unknown
 from sidecar.admin.grants import GrantAdmin
 from sidecar.admin.pool_look import PoolLook
 from sidecar.admin.pool_views import PoolEnd
-from sidecar.events import PoolDeleted, Recorder, UnexpectedError
+from sidecar.events import PoolDeleted, Recorder
 from sidecar.grants.sweeps import Sweeper
 from sidecar.oauth.errors import InvalidRequest
 from sidecar.pools import LivePools, StoredPool
 from sidecar.pools.book import Entry, PoolBook
 from sidecar.records import Pool
-from sidecar.store.base import Store, StoreError
+from sidecar.repeating import repeat
+from sidecar.store.base import Store
 from sidecar.store.listing import OfPool, Sweep
 
 _INTERVAL_SECONDS = 30.0
@@ -74,14 +76,7 @@ class PoolRemoval:
 
     async def resume_for_ever(self) -> None:
         """Runs as long as the process. Whatever fails is tried again."""
-        while True:
-            try:
-                await self.resume()
-            except StoreError:
-                pass  # readiness tells that
-            except Exception as error:  # noqa: BLE001 - nobody else would go on
-                self.recorder(UnexpectedError(kind=type(error).__name__, frames=()))
-            await asyncio.sleep(_INTERVAL_SECONDS)
+        await repeat(self.resume, self.recorder, partial(asyncio.sleep, _INTERVAL_SECONDS))
 
     async def _foreseen(self, stored: StoredPool, version: int) -> PoolEnd:
         pool = stored.pool

@@ -9,9 +9,10 @@ import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from sidecar.events import ClientDeleted, Recorder, UnexpectedError
+from sidecar.events import ClientDeleted, Recorder
 from sidecar.grants import telling
-from sidecar.store.base import Grants, StoreError
+from sidecar.repeating import repeat
+from sidecar.store.base import Grants
 from sidecar.store.listing import Listings, OfClient, Sweep
 from sidecar.store.listing import Sweeps as Pending
 from sidecar.store.registry import Clients as Registry
@@ -53,17 +54,13 @@ class Sweeper:
 
     async def resume_for_ever(self) -> None:
         """Runs as long as the process. Whatever fails is tried again."""
-        while True:
-            self._left.clear()
-            try:
-                await self.resume()
-            except StoreError:
-                pass  # readiness tells that
-            except Exception as error:  # noqa: BLE001 - nobody else would go on
-                self.recorder(UnexpectedError(kind=type(error).__name__, frames=()))
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(_INTERVAL_SECONDS):
-                    await self._left.wait()
+        await repeat(self.resume, self.recorder, self._pause)
+
+    async def _pause(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_INTERVAL_SECONDS):
+                await self._left.wait()
+        self._left.clear()
 
     async def _go_on(self, sweep: Sweep, most: int | None) -> Swept:
         after, seen, ended = "", 0, 0

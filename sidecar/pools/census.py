@@ -7,10 +7,11 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
-from sidecar.events import PoolsCounted, Recorder, UnexpectedError
+from sidecar.events import PoolsCounted, Recorder
 from sidecar.records import Pool
-from sidecar.store.base import StoreError
+from sidecar.repeating import repeat
 from sidecar.store.listing import Listings, OfPool
 
 _INTERVAL_SECONDS = 30.0
@@ -28,14 +29,7 @@ class Census:
 
     async def repeat(self) -> None:
         """Runs as long as the process. A store that is down is asked again; what was told last stands meanwhile."""
-        while True:
-            try:
-                await self.count()
-            except StoreError:
-                pass  # readiness tells that
-            except Exception as error:  # noqa: BLE001 - nobody else would count again
-                self.recorder(UnexpectedError(kind=type(error).__name__, frames=()))
-            await asyncio.sleep(_INTERVAL_SECONDS)
+        await repeat(self.count, self.recorder, partial(asyncio.sleep, _INTERVAL_SECONDS))
 
     def _served(self) -> list[tuple[str, Pool]]:
         found = []
