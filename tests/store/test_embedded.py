@@ -17,7 +17,7 @@ from tests.store.build import redeemed, state_of
 from tests.store.servers import patient_store
 
 RUN = """
-import asyncio, sys
+import asyncio, signal, sys
 from sidecar.store.redis import open_store
 
 async def main():
@@ -26,6 +26,7 @@ async def main():
         print("ready", flush=True)
         await asyncio.Event().wait()
 
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are born deaf to it
 asyncio.run(main())
 """
 
