@@ -11,9 +11,9 @@ from typing import Annotated, Any
 import typer
 
 from sidecar.cli.admin_client import AdminError
+from sidecar.pools.fields import LARGEST_CA
 from sidecar.settings.errors import Problem, SettingsError
 
-_LARGEST = 48 * 1024
 _ENDPOINTS = {
     "authorize": "authorization_endpoint",
     "token": "token_endpoint",
@@ -194,16 +194,16 @@ def _secret(option: str, file: Path | None) -> str | None:
 def _text(option: str, file: Path) -> str:
     try:
         if str(file) == "-":
-            found = sys.stdin.read(_LARGEST + 1)
+            found = sys.stdin.read(LARGEST_CA + 1)
         else:
             with file.open(encoding="utf-8") as opened:
-                found = opened.read(_LARGEST + 1)
+                found = opened.read(LARGEST_CA + 1)
     except OSError as error:
         raise SettingsError([Problem(option, f"{file} cannot be read: {error.strerror}")]) from error
     except UnicodeDecodeError as error:
         raise SettingsError([Problem(option, f"{_named(file)} is not UTF-8 text")]) from error
-    if len(found) > _LARGEST:
-        raise SettingsError([Problem(option, f"{_named(file)} is larger than {_LARGEST // 1024} KiB")])
+    if len(found) > LARGEST_CA:
+        raise SettingsError([Problem(option, f"{_named(file)} is larger than {LARGEST_CA // 1024} KiB")])
     return found
 
 

@@ -14,6 +14,8 @@ def _scope(value: str) -> str:
     return value
 
 
+LARGEST_CA = 48 * 1024
+"""Some thirty certificates, and room for them in a body of the admin API."""
 UpstreamUrl = Annotated[str, AfterValidator(upstream_url)]
 Scopes = Annotated[tuple[Annotated[str, AfterValidator(_scope)], ...], Field(max_length=100)]
 TokenAuth = Literal["", "basic", "basic_raw", "post", "none"]

@@ -1,6 +1,6 @@
 """What only a real server can show: races between replicas of ours, faults, and what one command costs.
 
-A module that runs it gives the fixtures `client` and `url`.
+A module that runs it gives the fixture `url`.
 """
 
 import asyncio
@@ -24,6 +24,13 @@ from tests.store.build import (
     state_of,
     upstream,
 )
+
+
+@pytest.fixture
+async def client(url):
+    client = Redis.from_url(url)
+    yield client
+    await client.aclose()
 
 
 @pytest.fixture

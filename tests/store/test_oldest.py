@@ -1,7 +1,6 @@
 """The suite, races and faults on the oldest Redis that we promise to work with (see SCHEMA.md), beside a newer one."""
 
 import pytest
-from redis.asyncio import Redis
 
 from sidecar.doctor.store import OLDEST
 from tests.store.conformance import *  # noqa: F403
@@ -17,13 +16,6 @@ pytestmark = pytest.mark.skipif(
 def url():
     with running(oldest_redis_binary()) as server:
         yield server.url
-
-
-@pytest.fixture
-async def client(url):
-    client = Redis.from_url(url)
-    yield client
-    await client.aclose()
 
 
 async def test_it_is_the_version_that_the_doctor_asks_for(client):

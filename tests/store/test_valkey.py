@@ -1,7 +1,6 @@
 """The suite, races and faults on a real Valkey server."""
 
 import pytest
-from redis.asyncio import Redis
 
 from tests.store.conformance import *  # noqa: F403
 from tests.store.on_servers import *  # noqa: F403
@@ -12,10 +11,3 @@ from tests.store.servers import running, valkey_binary
 def url():
     with running(valkey_binary()) as server:
         yield server.url
-
-
-@pytest.fixture
-async def client(url):
-    client = Redis.from_url(url)
-    yield client
-    await client.aclose()

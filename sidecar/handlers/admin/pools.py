@@ -13,15 +13,13 @@ from sidecar.admin.pool_views import PoolEnd, PoolRows, PoolView
 from sidecar.handlers.admin.asked import Flag, PoolName, number
 from sidecar.handlers.admin.operations import Asked, Operation
 from sidecar.pools.authorities import certificates
-from sidecar.pools.fields import Scopes, TokenAuth, UpstreamUrl
+from sidecar.pools.fields import LARGEST_CA, Scopes, TokenAuth, UpstreamUrl
 from sidecar.pools.urls import upstream_url
 from sidecar.records import Pool
 
 _ALL, _ONE = "/admin/pools", "/admin/pools/{pool}"
 _LATEST = 0xFFFFFFFF
 _VERSIONS = 2**53
-LARGEST_CA = 48 * 1024
-"""Some thirty certificates, and room for them in a body."""
 
 
 def _url_or_none(value: str) -> str:
